@@ -1,0 +1,1 @@
+"""The WebSocket that browsers and the command line talk through."""

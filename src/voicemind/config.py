@@ -1,0 +1,151 @@
+"""Settings: the only reader of the environment. Each field has a sentence, a default and, where it is a number, a unit."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from voicemind.errors import Misconfigured
+
+PREFIX = "VOICEMIND_"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _alias(*names: str) -> Any:
+    """`VOICEMIND_<FIRST>` wins, then the bare names that older deployments already set."""
+    return AliasChoices(PREFIX + names[0], *names[1:], names[0].lower())
+
+
+class Settings(BaseSettings):
+    """Everything that can be chosen. Environment variables (`VOICEMIND_<NAME>`) win over the TOML file; an empty environment is a working server."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs API keys.")
+    port: int = Field(8700, ge=0, le=65535, validation_alias=_alias("PORT", "PORT"), description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(
+        Path(platformdirs.user_data_dir("voicemind")), description="Folder of the database; one process at a time may use it."
+    )
+    cache_dir: Path = Field(Path(platformdirs.user_cache_dir("voicemind")), description="Folder of the downloaded models.")
+    database_url: str = Field(
+        "", description="SQLAlchemy address of the database (sqlite:///… or postgresql://…); empty: voicemind.db in the data folder."
+    )
+    agents_dir: Path | None = Field(None, description="Folder of further agent files (*.toml); one with a preset's name replaces the preset.")
+
+    llm: str = Field("local", description="Provider of the language model.")
+    llm_model: str = Field("qwen2.5-coder-1.5b", description="Which embedded language model `local` loads.")
+    stt: str = Field("moonshine", description="Provider of speech recognition.")
+    tts: str = Field("piper", description="Provider of speech synthesis.")
+    vad: str = Field("silero", description="Provider of voice activity.")
+    threads: int = Field(0, ge=0, le=256, description="Threads for the embedded language model; 0: as many as there are cores.")
+    context_tokens: int = Field(4096, ge=512, le=131072, description="Context of the embedded language model, in tokens, for each conversation that thinks at once.")
+    warm_minds: int = Field(8, ge=1, le=64, description="How many minds the embedded model keeps read into its memory.")
+
+    scripted_llm_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted language model's first token, in milliseconds.")
+    scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
+    scripted_tts_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds.")
+    scripted_stt_text: str = Field("Hello there.", description="What the scripted recogniser hears in every utterance.")
+
+    api_keys: SecretStr = Field(SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only.")
+    api_key: SecretStr = Field(SecretStr(""), description="The key that the command line sends to a server.")
+    server: str = Field("", description="Address of the server that the command line talks to; empty: http://HOST:PORT.")
+    allowed_origins: str = Field("", description="Web origins that may call besides our own page, separated by commas.")
+
+    max_concurrent_sessions: int = Field(
+        50, ge=1, le=10_000, validation_alias=_alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"), description="Live conversations at once."
+    )
+    session_timeout_minutes: float = Field(
+        30, gt=0, le=1440, validation_alias=_alias("SESSION_TIMEOUT_MINUTES", "SESSION_TIMEOUT_MINUTES"), description="Silence after which a live session ends."
+    )
+    stale_minutes: float = Field(60, gt=0, le=10_080, description="Silence after which an open conversation is ended and reflected.")
+    reflection_wait_s: float = Field(5, ge=0, le=60, description="How long a new conversation waits for a reflection that is still running, in seconds.")
+    end_wait_s: float = Field(120, gt=0, le=600, description="How long the end of a conversation waits for its reflection, in seconds.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    log_json: bool = Field(False, description="One JSON object a line instead of readable text.")
+
+    @field_validator("data_dir", "cache_dir", "agents_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code wins over the environment, and that over the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read file and environment. Raises Misconfigured, which names the setting and what it accepts."""
+        _refuse_unknown(os.environ)
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise _explained(error) from None
+        except ValueError as error:  # the TOML file does not parse
+            raise Misconfigured("VOICEMIND_CONFIG", f"the settings file cannot be read: {error}", accepted="a TOML file") from None
+
+    @property
+    def database(self) -> str:
+        """The database's address, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'voicemind.db'}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK
+
+    @property
+    def server_url(self) -> str:
+        """Where the command line looks for a running server."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
+        return self.server.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _toml_file() -> Path | None:
+    """The settings file: the one that is named, else one here, else the user's own; None where there is none."""
+    named = os.environ.get(PREFIX + "CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise Misconfigured("VOICEMIND_CONFIG", f"there is no file {named}", accepted="the path of a TOML file")
+        return path
+    for path in (Path("voicemind.toml"), Path(platformdirs.user_config_dir("voicemind")) / "voicemind.toml"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise Misconfigured(name, "there is no such setting", accepted=f"did you mean {near[0]}?" if near else ", ".join(sorted(known)))
+
+
+def _explained(error: ValidationError) -> Misconfigured:
+    """The first problem in plain words; the value itself is left out, since it may be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        return Misconfigured(name, "there is no such setting in the settings file", accepted=f"did you mean {near[0]}?" if near else "")
+    field = name.removeprefix(PREFIX).lower()
+    described = Settings.model_fields.get(field)
+    setting = PREFIX + field.upper()
+    return Misconfigured(setting, first["msg"].removeprefix("Input "), accepted=(described.description or "") if described else "")

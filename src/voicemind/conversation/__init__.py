@@ -1,0 +1,1 @@
+"""Conversations: from the first word to what is remembered."""

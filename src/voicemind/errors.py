@@ -1,0 +1,161 @@
+"""Every error of our own, arranged by who must act.
+
+    VoicemindError
+    ├── ClientMistake            tell the peer and keep serving
+    │   ├── BadRequest           a field is missing, of the wrong type or out of range (names the field)
+    │   ├── BadMessage           one socket message could not be used
+    │   ├── BadAudio             bytes that are not the audio they claim to be
+    │   ├── TooLarge             over a size limit
+    │   ├── Unauthenticated      no key, or a wrong one
+    │   ├── Forbidden            a foreign host or origin
+    │   ├── UnknownAgent         no such agent
+    │   ├── UnknownConversation  no such conversation (or another tenant's)
+    │   ├── ConversationOver     the conversation has already ended
+    │   └── Busy                 at capacity, with a time to come back
+    ├── ProviderError            a model or a service failed
+    │   ├── ProviderUnavailable  trying again may help
+    │   └── ProviderRefused      trying again will not help
+    ├── StaleVersion             somebody wrote a newer version of the mind first
+    ├── StorageUnavailable       the database cannot take or give anything now
+    └── Misconfigured            at start only: names the setting and the accepted values
+
+`str(error)` never holds what a person said. `code` is stable: it goes to clients and metrics.
+"""
+
+from __future__ import annotations
+
+
+class VoicemindError(Exception):
+    """The root of all errors that Voicemind raises on purpose."""
+
+    code = "internal_error"
+    status = 500
+
+
+class ClientMistake(VoicemindError):
+    """The peer sent something that cannot be served; `param` names the field where there is one."""
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class BadRequest(ClientMistake):
+    """A field is missing, has the wrong type or is out of range."""
+
+
+class BadMessage(ClientMistake):
+    """One socket message could not be used; the conversation goes on."""
+
+    code = "bad_message"
+
+
+class BadAudio(ClientMistake):
+    """Bytes that are not the audio they claim to be."""
+
+    code = "bad_audio"
+    status = 415
+
+
+class TooLarge(ClientMistake):
+    """Over a size limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class Unauthenticated(ClientMistake):
+    """No key was given, or none that we know."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class Forbidden(ClientMistake):
+    """The request names a host or an origin that may not speak to this server."""
+
+    code = "forbidden"
+    status = 403
+
+
+class UnknownAgent(ClientMistake):
+    """There is no agent of that name."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class UnknownConversation(ClientMistake):
+    """There is no conversation of that id for this tenant."""
+
+    code = "conversation_not_found"
+    status = 404
+
+
+class ConversationOver(ClientMistake):
+    """The conversation has ended; nothing can be added to it."""
+
+    code = "already_ended"
+    status = 409
+
+
+class Busy(ClientMistake):
+    """At capacity; `retry_after_s` says when to come back."""
+
+    code = "at_capacity"
+    status = 503
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderError(VoicemindError):
+    """A model or a service failed; `provider` is its name."""
+
+    code = "provider_error"
+    status = 503
+
+    def __init__(self, message: str, *, provider: str) -> None:
+        super().__init__(message)
+        self.provider = provider
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot answer now; trying again may help."""
+
+    code = "provider_unavailable"
+
+
+class ProviderRefused(ProviderError):
+    """The provider will not do this, however often it is asked."""
+
+    code = "provider_refused"
+
+
+class StaleVersion(VoicemindError):
+    """The mind has a newer version than the one this change was made from."""
+
+    code = "stale_version"
+    status = 409
+
+
+class StorageUnavailable(VoicemindError):
+    """The database cannot take or give anything now; nothing unstored is acknowledged."""
+
+    code = "storage_unavailable"
+    status = 503
+
+
+class Misconfigured(VoicemindError):
+    """A setting stops the start. `setting` is its name, `accepted` says what would be right."""
+
+    code = "misconfigured"
+
+    def __init__(self, setting: str, problem: str, *, accepted: str = "") -> None:
+        super().__init__(f"{setting}: {problem}" + (f" (accepted: {accepted})" if accepted else ""))
+        self.setting = setting
+        self.accepted = accepted

@@ -1,0 +1,1 @@
+"""Running it: keys, limits, logs, health."""

@@ -1,0 +1,1 @@
+"""Hearing and speaking: recognition, synthesis and voice activity, each behind a contract."""

@@ -1,0 +1,1 @@
+"""What must not be lost: users, minds, conversations, turns and waiting reflections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +40,10 @@ _LOCK = (
 _INSERT = sa.insert(turns)
 _COUNT = (
     sa.update(conversations)
-    .where(conversations.c.tenant == sa.bindparam("of_tenant"), conversations.c.id == sa.bindparam("of_id"))
-    .values(turns=sa.bindparam("count"), active_at=sa.bindparam("now"))
+    .where(
+        conversations.c.tenant == sa.bindparam("of_tenant"), conversations.c.id.in_(sa.bindparam("ids", expanding=True))
+    )
+    .values(turns=conversations.c.turns + sa.bindparam("added"), active_at=sa.bindparam("now"))
 )
 _ALL = (
     sa.select(*_COLUMNS)
@@ -137,11 +139,15 @@ def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Appen
         rows.append(_row(tenant, name, stored))
     if rows:
         connection.execute(_INSERT, rows)
-        written = sorted({row["conversation_id"] for row in rows})
-        connection.execute(
-            _COUNT, [{"of_tenant": tenant, "of_id": name, "count": counts[name], "now": now} for name in written]
-        )
+        _count(connection, tenant, Counter(row["conversation_id"] for row in rows), now=now)
     return outcomes
+
+
+def _count(connection: Connection, tenant: str, added: Counter[str], *, now: datetime) -> None:
+    """One statement for all conversations that grew by the same number: nearly always there is one such number."""
+    for number in sorted(set(added.values())):
+        ids = sorted(name for name, grown in added.items() if grown == number)
+        connection.execute(_COUNT, {"of_tenant": tenant, "ids": ids, "added": number, "now": now})
 
 
 def _refusal(*, known: bool) -> VoicemindError:

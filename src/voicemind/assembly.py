@@ -50,9 +50,12 @@ Provider = TypeVar("Provider")
 
 def _local_llm(settings: Settings) -> Llm:
     from voicemind.llm.local import LocalLlm
+    from voicemind.models.catalog import find
+
+    model = find(settings.llm_model)
 
     return LocalLlm(
-        model=settings.llm_model,
+        model=model,
         cache_dir=settings.cache_dir,
         threads=settings.threads,
         context_tokens=settings.context_tokens,

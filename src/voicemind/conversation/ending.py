@@ -13,7 +13,7 @@ from voicemind.clock import monotonic_s, utc_now
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import StaleVersion, StorageUnavailable, UnknownAgent, VoicemindError
 from voicemind.mind.context import Minds
-from voicemind.mind.reflection.apply import apply
+from voicemind.mind.reflection.apply import apply, grounded
 from voicemind.mind.reflection.contract import Reflector
 from voicemind.store.contract import MindKey, Reflection, Store
 
@@ -161,9 +161,10 @@ class Endings:
             version = await self._store.mind(reflection.key)
             if version is None:
                 raise StorageUnavailable("The mind of this conversation is missing.")
-            proposal = await self._reflector.reflect(opened.agent, version, turns, conversation_id=identity)
-            outcome = apply(opened.agent, version, proposal.operations)
-            notes = " ".join(part for part in (proposal.notes, *outcome.notes) if part)
+            proposal = await self._reflector.reflect(opened.agent, version, turns, conversation_id=identity, person=opened.person)
+            sound = grounded(proposal.operations, opened.agent, turns=turns, conversation_id=identity)
+            outcome = apply(version, sound.operations, opened.agent)
+            notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
             try:
                 return await self._store.finish_reflection(reflection, parent=version.number, blocks=outcome.blocks, notes=notes)
             except StaleVersion:

@@ -55,7 +55,7 @@ class Exchanges:
         unreflected = () if stored else await self._endings.unreflected(opened.key)
         said, finished = "", Finished()
         try:
-            async with aclosing(self._replies.reply(replace(situation, history=placement.history, unreflected=unreflected))) as pieces:
+            async with aclosing(self._replies.reply(replace(situation, history=placement.history, unreflected=unreflected, person=opened.person))) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Finished):
                         finished = piece

@@ -22,6 +22,11 @@ class Opened:
     agent: Agent
     key: MindKey
 
+    @property
+    def person(self) -> str:
+        """What to call the person in a mind that many people share; empty where the mind is theirs alone or they have no name."""
+        return "" if self.key.user_id or self.conversation.anonymous else self.conversation.user_id
+
 
 class Opening:
     """Opens conversations with the agents there are."""

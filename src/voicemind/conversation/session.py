@@ -13,7 +13,8 @@ from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
 from voicemind.errors import ProviderError
 from voicemind.llm.contract import Finished, TextDelta
-from voicemind.mind import prompt
+from voicemind.mind.history import messages_of
+from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Modality, NewTurn, Store, Turn
 
@@ -32,7 +33,7 @@ class Session:
         self,
         opened: Opened,
         *,
-        channel: prompt.Channel,
+        channel: Channel,
         store: Store,
         replies: Replies,
         endings: Endings,
@@ -44,7 +45,7 @@ class Session:
         self.opened = opened
         self.over = anyio.Event()
         """Set when everything is stored and nothing more will be shown."""
-        self._channel: prompt.Channel = channel
+        self._channel: Channel = channel
         self._store, self._replies, self._endings, self._show = store, replies, endings, show
         self._idle_s, self._reflection_wait_s = idle_s, reflection_wait_s
         self._turns: list[Turn] = []
@@ -68,11 +69,8 @@ class Session:
 
     async def run(self, *, greet: bool) -> None:
         """Serve. Raises StorageUnavailable where a turn could not be stored."""
-        opened = self.opened
-        self._endings.back(opened)
-        self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
-        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._reflection_wait_s)
         try:
+            await self._prepare()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.engine.run)
                 tasks.start_soon(self._begin, greet)
@@ -82,7 +80,15 @@ class Session:
                 tasks.cancel_scope.cancel()
             await self._close()
         finally:
+            self.engine.close()
             self.over.set()
+
+    async def _prepare(self) -> None:
+        """What was said before counts: in this conversation, and in others that have not become memory yet."""
+        opened = self.opened
+        self._endings.back(opened)
+        self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
+        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._reflection_wait_s)
 
     async def user_said(self, text: str, *, modality: Modality) -> None:
         """Store the person's turn, then show it."""
@@ -115,8 +121,9 @@ class Session:
             agent=self.opened.agent,
             key=self.opened.key,
             channel=self._channel,
-            history=prompt.history(self._turns),
+            history=messages_of(self._turns),
             unreflected=self._unreflected,
+            person=self.opened.person,
         )
 
     async def _keep(self, turn: NewTurn) -> Turn:

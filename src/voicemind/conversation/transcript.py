@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voicemind.llm.contract import Message
+from voicemind.mind.history import messages_of
 from voicemind.store.contract import Turn
 
 
@@ -31,17 +32,11 @@ def place(stored: Sequence[Turn], messages: Sequence[Message]) -> Placement:
     """Compare the chat of a request (user and assistant messages; the last user message is what is asked) with the transcript."""
     asked = [message.content for message in messages if message.role == "user"]
     said = [turn for turn in stored if turn.role == "user"]
-    history = tuple(messages) if len(messages) > len(stored) or not stored else (*_chat(stored), Message("user", asked[-1]))
+    history = tuple(messages) if len(messages) > len(stored) or not stored else (*messages_of(stored), Message("user", asked[-1]))
     is_again = bool(said) and said[-1].generated == asked[-1] and (len(asked) == len(said) or len(messages) == 1)
     if not is_again:
         return Placement("new", asked[-1], history)
     if stored[-1].role == "agent" and not stored[-1].interrupted:
         return Placement("replay", stored[-1].generated, ())
     until = [turn for turn in stored if turn.seq <= said[-1].seq]
-    return Placement("unanswered", asked[-1], tuple(messages) if len(messages) >= len(until) else _chat(until))
-
-
-def _chat(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    return tuple(
-        Message("user" if turn.role == "user" else "assistant", turn.generated if turn.heard is None else turn.heard) for turn in turns
-    )
+    return Placement("unanswered", asked[-1], tuple(messages) if len(messages) >= len(until) else messages_of(until))

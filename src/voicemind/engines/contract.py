@@ -114,7 +114,7 @@ class Scene(Protocol):
 
 
 class Engine(Protocol):
-    """Turns what comes in into replies, for one conversation. `run` comes first and ends when it is cancelled."""
+    """Turns what comes in into replies, for one conversation. `run` serves until it is cancelled, `close` comes last."""
 
     async def run(self) -> None:
         """Serve until cancelled. What was being said then is stored as far as it was heard."""
@@ -133,6 +133,9 @@ class Engine(Protocol):
 
     async def finish(self) -> None:
         """The conversation ends: stop talking, and store what the person said last, even if it is still being recognised. Takes seconds at most."""
+
+    def close(self) -> None:
+        """Let go of everything; after `run`, or instead of it. Safe to call twice."""
 
     def played(self, generation: int, ms: float) -> None:
         """The client says how much of a reply has left its loudspeaker, in milliseconds."""

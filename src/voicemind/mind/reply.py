@@ -10,6 +10,7 @@ from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
 from voicemind.mind.context import Minds
+from voicemind.mind.history import fitting
 from voicemind.store.contract import MindKey
 
 CHARS_A_TOKEN = 3
@@ -21,7 +22,7 @@ class Situation:
     """What a reply depends on besides the mind.
 
     `history` is the conversation so far, oldest first; its last message is the person's. `unreflected` are things the person said in earlier
-    conversations that have not become memory yet. `guidance` is what the platform that carries the conversation wants to add.
+    conversations that have not become memory yet. `person` is who talks, where the mind is not theirs alone. `guidance` is what the platform that carries the conversation wants to add.
     """
 
     agent: Agent
@@ -29,6 +30,7 @@ class Situation:
     channel: prompt.Channel
     history: Sequence[Message] = ()
     unreflected: Sequence[str] = ()
+    person: str = ""
     guidance: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
@@ -61,8 +63,8 @@ class Replies:
 
     async def _messages(self, situation: Situation) -> tuple[Message, ...]:
         version = await self._minds.newest(situation.key)
-        system = prompt.compose(situation.agent, version, channel=situation.channel, unreflected=situation.unreflected)
+        system = prompt.compose(situation.agent, version, channel=situation.channel, unreflected=situation.unreflected, person=situation.person)
         if situation.guidance:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
         room = self._llm.context_tokens * CHARS_A_TOKEN - len(system) - 4 * (situation.max_tokens or situation.agent.max_tokens)
-        return (Message("system", system), *prompt.fitting(situation.history, chars=max(room, 400)))
+        return (Message("system", system), *fitting(situation.history, chars=max(room, 400)))

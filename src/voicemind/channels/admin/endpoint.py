@@ -18,11 +18,9 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, StorageUnavailable, Unauthenticated
 from voicemind.mind.agent import Agent
-from voicemind.mind.prompt import render
+from voicemind.mind.prompt import render_block
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Keys, Tokens
 from voicemind.store.contract import MindVersion, Reflection, Store
-
-SMALL_BODY_BYTES = 64 * 1024
 
 
 class NewSession(msgspec.Struct):
@@ -91,7 +89,7 @@ class Admin:
 
     async def login(self, request: Request) -> Response:
         """Exchange a key for a cookie that scripts cannot read."""
-        body = await read_json(request, Login, limit=SMALL_BODY_BYTES)
+        body = await read_json(request, Login)
         tenant = self._keys.tenant_of(body.key) if self._keys else None
         if tenant is None:
             raise Unauthenticated("This key is not known here.")
@@ -118,7 +116,7 @@ class Admin:
 
     async def open(self, request: Request) -> Response:
         """Make a conversation and say where its socket is."""
-        body = await read_json(request, NewSession, limit=SMALL_BODY_BYTES)
+        body = await read_json(request, NewSession)
         agent = self._opening.agent(body.agent)
         self._live.refuse_when_full()
         opened = still_open(
@@ -152,7 +150,7 @@ class Admin:
 
     async def end(self, request: Request) -> Response:
         """End the conversation and answer with what was remembered; repeated, with the same."""
-        body = await read_json(request, EndRequest, limit=SMALL_BODY_BYTES)
+        body = await read_json(request, EndRequest)
         identity = external_id(body.conversation_id, param="conversation_id")
         if identity is None:
             raise BadRequest("conversation_id is empty.", param="conversation_id")
@@ -181,6 +179,6 @@ class Admin:
         version: MindVersion | None = await self._store.mind_version(opened.key, number) if number else None
         if version is None:
             raise StorageUnavailable("A version of this mind is missing.")
-        return render(opened.agent, version)
+        return {block.label: render_block(version.blocks.get(block.label, ())) if block.reflects else block.text for block in opened.agent.blocks}
 
 

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 import anyio
 import structlog
 import uuid_utils
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -63,18 +64,18 @@ class VoiceConversations:
     async def converse(self, socket: WebSocket) -> None:
         """Serve one client until either side has had enough."""
         await socket.accept()
-        line = _Line(socket, binary=socket.query_params.get("binary") == "1")
-        try:
-            opened = await self._find(socket)
-            self._live.refuse_when_full()
-            channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
-            session = self._build_session(opened, channel, line.show)
-        except VoicemindError as error:
-            await line.refuse(error)
-            return
-        greet = socket.query_params.get("greet") != "0"
-        with self._live.serving(session):
-            await line.serve(session, self._ready(opened, channel, line), greet=greet)
+        with _Line(socket, binary=socket.query_params.get("binary") == "1") as line:
+            try:
+                opened = await self._find(socket)
+                self._live.refuse_when_full()
+                channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
+                session = self._build_session(opened, channel, line.show)
+            except VoicemindError as error:
+                await line.refuse(error)
+                return
+            greet = socket.query_params.get("greet") != "0"
+            with self._live.serving(session):
+                await line.serve(session, self._ready(opened, channel, line), greet=greet)
 
     async def _find(self, socket: WebSocket) -> Opened:
         identity = socket.query_params.get("conversationDetailId", "")
@@ -107,8 +108,14 @@ class _Line:
         self._mistakes = Mistakes()
         self._close_code = 1000
         self._sent = anyio.Event()
-        self._outgoing: MemoryObjectSendStream[str | bytes]
         self._outgoing, self._to_send = anyio.create_memory_object_stream[str | bytes](EVENTS_WAITING)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._outgoing.close()
+        self._to_send.close()
 
     async def show(self, event: happening.Event) -> None:
         """Send what happened, after what is already waiting; a client that is gone misses it."""

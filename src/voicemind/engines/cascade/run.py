@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import AsyncExitStack
 
 import anyio
 from anyio.abc import TaskGroup
@@ -60,10 +59,7 @@ class Cascade:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with AsyncExitStack() as stack:
-            for stream in (self._happened, self._happenings, self._sound_in, self._sounds):
-                stack.push_async_exit(stream)
-            tasks = await stack.enter_async_context(anyio.create_task_group())
+        async with anyio.create_task_group() as tasks:
             if self._stt and self._vad:
                 tasks.start_soon(self._listen, self._stt, self._vad, tasks)
             await self._show_state()
@@ -92,6 +88,11 @@ class Cascade:
     async def interrupt(self) -> None:
         """Stop talking."""
         await self._happened.send(turn.Interrupted())
+
+    def close(self) -> None:
+        """Close the streams."""
+        for stream in (self._happened, self._happenings, self._sound_in, self._sounds):
+            stream.close()
 
     def played(self, generation: int, ms: float) -> None:
         """How much of a reply has left the client's loudspeaker."""

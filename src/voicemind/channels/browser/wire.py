@@ -232,3 +232,18 @@ def parse_event(frame: str | bytes) -> tuple[str, dict[str, Any]]:
         return str(message["type"]), dict(message["data"])
     except (msgspec.MsgspecError, RecursionError, UnicodeError, KeyError, TypeError, ValueError) as error:
         raise BadMessage("The server sent something that is no message of this protocol.") from error
+
+
+def parse_binary_audio(frame: bytes) -> tuple[Pcm, int, int]:
+    """A binary server frame as a client reads it: the sound, its generation, its position. Raises BadMessage or BadAudio."""
+    if len(frame) < _SERVER_HEADER.size:
+        raise BadMessage("A binary frame starts with a header of 16 bytes.")
+    kind, generation, position, rate_hz = _SERVER_HEADER.unpack_from(frame)
+    if kind != SERVER_AUDIO or not rate_hz:
+        raise BadMessage(f"Binary frames of kind {kind} are unknown.")
+    return Pcm(_samples(frame[_SERVER_HEADER.size :]), rate_hz), generation, position
+
+
+def sound_of(chunk: AudioChunk) -> Pcm:
+    """The sound of an `audio_chunk` as a client reads it. Raises BadAudio."""
+    return Pcm(_samples(_from_base64(chunk.audio_base64)), chunk.rate)

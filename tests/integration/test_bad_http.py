@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -64,9 +65,13 @@ async def test_a_body_that_is_no_usable_json_is_a_400(client: httpx.AsyncClient,
 
 @pytest.mark.parametrize("path", POSTS)
 async def test_a_body_over_the_limit_is_refused_before_it_is_read(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.post(path, content=b" " * (3 * 1024 * 1024), headers=JSON)
-    assert answer.status_code == 413
-    check_form(path, answer)
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {200 * 1024 * 1024}\r\n\r\n"
+    with anyio.fail_after(10):
+        async with await anyio.connect_tcp("127.0.0.1", client.base_url.port or 0) as stream:
+            await stream.send(head.encode())
+            answer = b"".join([chunk async for chunk in stream])
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"too_large" in answer
     assert (await client.get("/healthz")).status_code == 200
 
 
@@ -83,7 +88,7 @@ async def test_a_chunked_body_over_the_limit_is_refused_soon_after_it(client: ht
         answer = await client.post(CHAT, content=endless(), headers=JSON)
         assert answer.status_code == 413
         check_form(CHAT, answer)
-    except httpx.WriteError:
+    except (httpx.WriteError, httpx.ReadError):
         pass  # the server stopped reading and closed: allowed by RFC 9110 §15.5.14
     assert sent < 20 * 1024 * 1024
     assert (await client.get("/healthz")).status_code == 200
@@ -133,8 +138,8 @@ async def test_an_unknown_conversation_is_a_404(client: httpx.AsyncClient) -> No
     [
         ({"messages": []}, "messages"),
         ({"messages": "hello"}, "messages"),
-        ({"messages": [{"role": "king", "content": "x"}]}, "messages[...].role"),
-        ({"messages": [{"role": "user", "content": 7}]}, "messages[...].content"),
+        ({"messages": [{"role": "king", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),

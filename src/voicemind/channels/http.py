@@ -83,6 +83,8 @@ def mistake_response(path: str, error: VoicemindError) -> Response:
     """What the caller is told of one of our own errors."""
     if isinstance(error, ClientMistake):
         headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Busy) else {}
+        if isinstance(error, TooLarge):
+            headers["Connection"] = "close"  # else the server would go on reading a body that nobody wants
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return error_response(path, status=error.status, code=error.code, message=str(error), param=error.param, headers=headers)

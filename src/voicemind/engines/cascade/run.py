@@ -64,6 +64,7 @@ class Cascade:
                 tasks.start_soon(self._listen, self._stt, self._vad, tasks)
             await self._show_state()
             async for happening in self._happenings:
+                self._utterances -= isinstance(happening, turn.Recognised)
                 for command in self._machine.feed(happening):
                     await self._obey(command, tasks)
                 await self._show_state()
@@ -199,7 +200,6 @@ class Cascade:
 
         async def final(text: str) -> None:
             self._heard_at = monotonic_s()
-            self._utterances -= 1
             await self._happened.send(turn.Recognised(text))
 
         try:

@@ -40,6 +40,7 @@ class Llama:
         params.cache_ram_mib = cache_mib
         params.slot_prompt_similarity = 1.0  # always put the last prompt by, even where the next one begins like it
         params.verbosity = _SILENT
+        _read_ahead(path)
         with _unreachable(params), _own_signals():
             self._server: Any = xllamacpp.Server(params)
 
@@ -58,6 +59,14 @@ class Llama:
     def close(self) -> None:
         """Free the weights. No request may be running."""
         del self._server
+
+
+def _read_ahead(path: Path) -> None:
+    """Bring the file into the system's cache: loading holds the interpreter, which need not wait for a disk, too."""
+    with path.open("rb", buffering=0) as file:
+        block = bytearray(1 << 22)
+        while file.readinto(block):
+            pass
 
 
 @contextmanager

@@ -30,8 +30,9 @@ _Kind = TypeVar("_Kind")
 class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A labelled part of a mind.
 
-    `limit` is in characters of rendered text. A block that `reflects` starts with the lines of `entries` and grows; every other block holds
-    `text`, which in a file may stand elsewhere: `text_from = "world"` takes the text of `shared/world.toml`.
+    `limit` is in characters of rendered text. A block that `reflects` starts with the lines of `entries` and grows;
+    every other block holds `text`, which in a file may stand elsewhere: `text_from = "world"` takes the text of
+    `shared/world.toml`.
     """
 
     label: Label
@@ -120,7 +121,10 @@ def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
 
 
 def parse_agent(source: str | bytes, file: str, *, shared: Mapping[str, str] | None = None) -> Agent:
-    """One agent from the TOML of a file called `file`; `shared` maps names to the texts that blocks may take. Raises Misconfigured."""
+    """One agent from the TOML of a file called `file`; `shared` maps names to the texts that blocks may take.
+
+    Raises Misconfigured, naming file and field.
+    """
     agent = _decode(source, file, Agent)
     _refuse_repeated_labels(agent, file)
     blocks = tuple(_filled(block, f"{file} blocks[{at}]", shared=shared or {}) for at, block in enumerate(agent.blocks))

@@ -1,4 +1,4 @@
-"""What other people wrote, made harmless for a prompt: one line, visible characters only, nothing that looks like markup or a role."""
+"""What other people wrote, made harmless for a prompt: one visible line without anything like markup or a role."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Unicode categories that a reader cannot see: controls, formats (zero width, bidirectional, tags), surrogates, private use, unassigned."""
+"""Categories that cannot be seen: controls, formats (zero width, tags), surrogates, private use, unassigned."""
 
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5"  # letters and marks that draw nothing
 _LOOKALIKES = str.maketrans(
@@ -52,7 +52,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, *, limit: int = 1000) -> str:
-    """The text as a single line of data, cut at `limit` characters with an ellipsis. Applying it again changes nothing."""
+    """The text as a line of data, cut at `limit` characters with an ellipsis. Applying it again changes nothing."""
     line = visible(text).translate(_LOOKALIKES)
     line = _RULE.sub("-", line)
     line = _ROLE.sub(r"\1 -", line)

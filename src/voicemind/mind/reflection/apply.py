@@ -63,8 +63,8 @@ def apply(
 ) -> Applied:
     """The blocks after the operations.
 
-    A text that its block holds already is not added again: its evidence joins that of the entry, under a new id, since an entry never changes.
-    Where a block is over its limit, its oldest lines are left out and the notes say how many.
+    A text that its block holds already is not added again: its evidence joins that of the entry, under a new id, since
+    an entry never changes. Where a block is over its limit, its oldest lines are left out and the notes say how many.
     """
     before: Blocks = {block.label: tuple(version.blocks.get(block.label, ())) for block in agent.reflective}
     after = dict(before)

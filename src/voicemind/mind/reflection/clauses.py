@@ -15,10 +15,11 @@ from voicemind.mind.reflection.words import (
     SAYING,
     is_past,
     is_verb,
+    word_set,
 )
 
 _END = re.compile(r"""[.!?…]+["'”’)]*(?=\s|$)|[\r\n;]+|\s[–—-]\s""")
-_ABBREVIATIONS = frozenset("dr mr mrs ms st prof sr jr vs etc approx e.g i.e no dept ave mt".split())
+_ABBREVIATIONS = word_set("dr mr mrs ms st prof sr jr vs etc approx e.g i.e no dept ave mt")
 _SUBJECT = r"(?:i|i['’]\w+|im|ive|my|our|we|we['’]\w+|he|she|they|his|her|its|he['’]s|she['’]s)"
 _LEAD = (
     r"(?:(?:now|then|today|currently|also|still|later|yesterday|recently|sadly|luckily|last \w+|this \w+|next \w+)\s+)?"
@@ -34,11 +35,9 @@ _JOINT = re.compile(
 )
 _RUN_ON = re.compile(r"\s+(?=(?:i|i['’]\w+|im|ive|my|she|he)\s)", re.IGNORECASE)
 _SHARED = re.compile(r",?\s+(?:and|but)\s+(?:(?:also|now|still|then)\s+)?(?=[a-z]+\b)", re.IGNORECASE)
-_OPENING_PART = frozenset("when while before after since as because if once until although though".split())
-_FOLLOWS = frozenset(
-    """a an the my in at on as for with to from no not two three four five six seven eight nine ten some many lots
-    about every over under""".split()
-)
+_OPENING_PART = word_set("when while before after since as because if once until although though")
+_FOLLOWS = word_set("""a an the my in at on as for with to from no not two three four five six seven eight nine ten some many lots
+    about every over under""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Clause:
 
 def clauses(text: str) -> list[Clause]:
     """All statements of a turn, in order; each `text` occurs in `text` as it stands."""
-    return [clause for sentence, asks in _sentences(text) for clause in _clauses_of(sentence, asks)]
+    return [clause for sentence, asks in _sentences(text) for clause in _clauses_of(sentence, asks=asks)]
 
 
 def _sentences(text: str) -> Iterator[tuple[str, bool]]:
@@ -71,7 +70,7 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
     yield text[start:], False
 
 
-def _clauses_of(sentence: str, asks: bool) -> Iterator[Clause]:
+def _clauses_of(sentence: str, *, asks: bool) -> Iterator[Clause]:
     cuts = [(0, 0)]
     for joint in _JOINT.finditer(sentence):
         if _stands_alone(sentence[cuts[-1][1] : joint.start()]) and (
@@ -135,9 +134,9 @@ def _carries_on(verb: str, following: str) -> bool:
 def _stands_alone(left: str) -> bool:
     """Whether there is a verb: "my wife" in "my wife and I live here" is no statement."""
     words = left.split()
-    return (
-        len(words) > 1 and any(is_verb(word) for word in words[1:]) or bool(re.match(r"\s*\w+['’](m|ve|s|re)\s", left))
-    )
+    if re.match(r"\s*\w+['’](m|ve|s|re)\s", left):
+        return True
+    return any(is_verb(word) for word in words[1:])
 
 
 def _has_verb_after_subject(right: str) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is read as one line
 """From what a person said to candidates for memory: statements about that person, in the third person, with their words as evidence."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from voicemind.mind.reflection import screen
 from voicemind.mind.reflection.clauses import Clause, clauses
 from voicemind.mind.reflection.kinds import Kind, is_worth_keeping, kind_of, with_capitals
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
-from voicemind.mind.reflection.words import ANIMALS, HE, RELATIVES, SHE, is_verb
+from voicemind.mind.reflection.words import ANIMALS, HE, RELATIVES, SHE, is_verb, word_set
 from voicemind.store.contract import Turn
 
 LONGEST = 240
@@ -21,8 +22,8 @@ _CALL_ME = re.compile(
     r"^(?:please )?(?:(?:you can|just|everyone|everybody|people|my friends|friends|they) )?(?:all )?calls? me ([A-Za-z][\w'’-]+(?: [A-Z][\w'’-]+)?)$",
     re.IGNORECASE,
 )
-_TITLES = frozenset(
-    "master god lord king queen admin administrator root boss daddy mommy sir crazy maybe later back if when again a an the your".split()
+_TITLES = word_set(
+    "master god lord king queen admin administrator root boss daddy mommy sir crazy maybe later back if when again a an the your"
 )
 _RELATION = re.compile(
     rf"\b(?:my|a|an|the user's|their) (?:\w+ )?({'|'.join(sorted(RELATIVES | ANIMALS, key=len, reverse=True))})\b",
@@ -115,9 +116,9 @@ def _candidate(clause: Clause, turn: int, context: _Context) -> Candidate | None
     text = with_capitals(text)
     kind, sure = kind_of(text)
     if not re.search(r"the user\b", text, re.IGNORECASE):  # about a name that is known
-        return Candidate(turn, clause.text, text, "life", bool(_GONE.search(text)), True)
+        return Candidate(turn, clause.text, text, "life", sure=bool(_GONE.search(text)), keep=True)
     verbatim = text.startswith("The user said:")
-    return Candidate(turn, clause.text, text, kind, sure and not verbatim, sure or is_worth_keeping(text))
+    return Candidate(turn, clause.text, text, kind, sure=sure and not verbatim, keep=sure or is_worth_keeping(text))
 
 
 def _is_no_statement(statement: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reflection for small models: rules find the statements, the model only says which of the unclear ones are worth keeping."""
+"""Reflection for small models: rules find the statements, the model only says which unclear ones are worth keeping."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.apply import grounded, same_text
+from voicemind.mind.reflection.apply import grounded
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Supersede
 from voicemind.mind.reflection.extract import Candidate, extract
-from voicemind.mind.reflection.supersede import Replacement, replacement
+from voicemind.mind.reflection.supersede import Replacement, is_told, replacement
 from voicemind.mind.reflection.third_person import USER, about
 from voicemind.store.contract import Entry, Evidence, MindVersion, Turn
 
@@ -59,13 +59,9 @@ class ExtractiveReflector:
         """See the contract. Raises ProviderUnavailable where a question had to be asked and the model is not there."""
         subject = _subject(agent, person)
         entries = [entry for block in agent.reflective for entry in version.blocks.get(block.label, ())]
-        lines = [entry.text for entry in _about_person(entries, subject)]
-        extraction = extract(turns, remembered=lines)
-        unsure = [
-            found
-            for found in extraction.candidates
-            if not found.sure and not any(_tells(line, found.text) for line in lines)
-        ]
+        lines = _about_person(entries, subject)
+        extraction = extract(turns, remembered=[line.text for line in lines])
+        unsure = [found for found in extraction.candidates if not found.sure and is_told(found.text, lines) is None]
         verdicts, notes = await self._verdicts(unsure)
         kept = [found for found in extraction.candidates if found.sure or verdicts.get(found, found.keep)]
         operations = _operations(kept, agent, version, conversation_id=conversation_id, subject=subject)
@@ -144,7 +140,7 @@ def _subject(agent: Agent, person: str) -> str:
 def _operations(
     kept: Sequence[Candidate], agent: Agent, version: MindVersion, *, conversation_id: str, subject: str
 ) -> tuple[Operation, ...]:
-    """One change for each statement; a later statement may take the place of an earlier one of the same conversation."""
+    """One change for each statement; a later one may take the place of an earlier one of the same conversation."""
     drafts = {block.label: _Draft(version.blocks.get(block.label, ()), subject) for block in agent.reflective}
     for found in kept:
         block = _block_for(found, agent)
@@ -159,7 +155,7 @@ def _block_for(found: Candidate, agent: Agent) -> Block | None:
 
 
 class _Draft:
-    """The changes to one block so far: `operations` by the id under which their text stands among the lines of the block."""
+    """The changes to one block so far: `operations` by the id under which their text stands among the block's lines."""
 
     def __init__(self, held: Sequence[Entry], subject: str) -> None:
         self.operations: dict[str, Operation] = {}
@@ -168,7 +164,7 @@ class _Draft:
 
     def take(self, found: Candidate, evidence: Evidence, block: str) -> None:
         """Decide what a statement changes."""
-        told = next((line for line in self._lines if _tells(line.text, found.text)), None)
+        told = is_told(found.text, self._lines)
         replaced = None if told or self._subject == STRANGER else replacement(found.text, self._lines)
         key = f"new-{len(self._lines)}-{len(self.operations)}"
         operation: Operation
@@ -190,11 +186,6 @@ class _Draft:
         if isinstance(earlier, Supersede):
             return replace(earlier, text=text, evidence=quoted)
         return Supersede(block, replaced.entry_id, text, quoted, replaced.reason, replaced.inherits)
-
-
-def _tells(line: str, text: str) -> bool:
-    """Whether a line says the statement already, perhaps with more about whom."""
-    return f" {same_text(line)}".endswith(f" {same_text(text)}")
 
 
 def _about_person(entries: Sequence[Entry], subject: str) -> list[Entry]:

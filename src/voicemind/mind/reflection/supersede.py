@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is read as one line
 """Which remembered entry a new statement contradicts or tells further, decided by rules alone."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voicemind.mind.reflection.words import ANIMALS, RELATIVES, third
+from voicemind.mind.reflection.words import ANIMALS, RELATIVES, third, word_set
 from voicemind.store.contract import Entry
 
 _WHO = "|".join(sorted(RELATIVES | ANIMALS, key=len, reverse=True))
@@ -68,6 +69,26 @@ def replacement(text: str, entries: Sequence[Entry]) -> Replacement | None:
         ),
         None,
     )
+
+
+def is_told(text: str, lines: Sequence[Entry]) -> Entry | None:
+    """The line that says the statement already: in the same words, about somebody named more fully, or of somebody who has died since."""
+    new = _words(text)
+    named = _NAMING.match(_plain(text))
+    for line in lines:
+        old = _words(line.text)
+        if f" {old}".endswith(f" {new}"):
+            return line
+        if named and re.match(
+            rf"the user s {named['of'] or named['kind']} {re.escape(named['name'])} (?:has |is |was )?(?:died|dead|passed|put)",
+            old,
+        ):
+            return line
+    return None
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in text.casefold()).split())
 
 
 def _contradiction(new: str, old: str) -> str:
@@ -133,10 +154,10 @@ def _end_of_life(text: str, new: str, entries: Iterable[Entry]) -> Replacement |
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().replace("’", "'").rstrip(".!").split()).replace("the user's name", "the user's name")
+    return " ".join(text.lower().replace("’", "'").rstrip(".!").split())
 
 
-_STOP = frozenset("a an the their to in at on of any more anymore longer user now".split())
+_STOP = word_set("a an the their to in at on of any more anymore longer user now")
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is read as one line
 """First person to third: "I live with my wife" becomes "The user lives with their wife."."""
 
 from __future__ import annotations
@@ -5,7 +6,7 @@ from __future__ import annotations
 import re
 
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.words import ADVERBS, AUXILIARIES, BE, CONNECTORS, is_past, is_verb, third
+from voicemind.mind.reflection.words import ADVERBS, AUXILIARIES, BE, CONNECTORS, is_past, is_verb, third, word_set
 
 USER = "The user"
 """Who every rewritten statement is about; `about` puts another name there."""
@@ -59,7 +60,7 @@ _LEADING_TIME = re.compile(
 )  # fmt: skip
 _EARLY_WORDS = ("now", "currently", "also", "still", "then", "recently", "sometimes", "usually", "often")
 _EARLY = re.compile(rf"^({'|'.join(_EARLY_WORDS)}),? {USER}(?= )\s*", re.IGNORECASE)
-_NEGATED = frozenset("cant wont didnt wasnt couldnt shouldnt wouldnt hadnt".split())
+_NEGATED = word_set("cant wont didnt wasnt couldnt shouldnt wouldnt hadnt")
 _PRONOUNS = {
     "i": "they",
     "my": "their",
@@ -216,8 +217,7 @@ def _tidied(sentence: str) -> str:
     sentence = re.sub(rf"^{owner} (.{{1,40}}?)(?:'s|’s) name is (?=\S+$)", rf"{USER}'s \1 is called ", sentence)
     sentence = _EARLY.sub(rf"{USER} \1 ", sentence)
     sentence = re.sub(rf"^{USER} ([A-Z][a-z]+)(?= )", lambda found: f"{USER} {_lowered(found[1])}", sentence)
-    sentence = re.sub(r"^[Tt]he name of the user's (\S+) is ", rf"{USER}'s \1 is called ", sentence)
-    return sentence
+    return re.sub(r"^[Tt]he name of the user's (\S+) is ", rf"{USER}'s \1 is called ", sentence)
 
 
 def _sentence(text: str) -> str:

@@ -154,10 +154,11 @@ class Writer:
                     for many, writes in itertools.groupby(group, attrgetter("many"))
                     for outcome in many(connection, [write.item for write in writes])
                 ]
+                settled = list(zip(group, outcomes, strict=True))
         except Exception as error:  # noqa: BLE001 - every error belongs to the caller that waits for it; the thread lives on
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             return error if begun and not lost else _HopelessError(error)
-        for write, outcome in zip(group, outcomes, strict=True):
+        for write, outcome in settled:
             write.outcome = outcome
         return None
 

@@ -147,15 +147,16 @@ class _Line:
                         self._close_code = REPLACED
                 await self._sent.wait()
                 tasks.cancel_scope.cancel()
-        except* VoicemindError as group:
-            await self._broken(group)
+        except* Exception as group:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
+            await self._broken(next(_leaves(group)))
 
-    async def _broken(self, group: BaseExceptionGroup[VoicemindError]) -> None:
-        error = next(_leaves(group))
-        log.error("conversation broke off", code=error.code)
+    async def _broken(self, error: Exception) -> None:
+        code = error.code if isinstance(error, VoicemindError) else "internal_error"
+        log.error("conversation broke off", session_id=self.session_id, code=code, exc_info=None if isinstance(error, VoicemindError) else error)
+        words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
         with suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(_serialised(wire.Error(message=str(error), code=error.code)))
-            await self._socket.close(1011, error.code)
+            await self._socket.send_text(_serialised(wire.Error(message=words, code=code)))
+            await self._socket.close(1011, code)
 
     async def _send(self, frames: MemoryObjectReceiveStream[str | bytes]) -> None:
         """The only writer of the socket."""
@@ -245,9 +246,9 @@ def _event(event: happening.Event) -> wire.Event:
             raise AssertionError("sound has its own frame")
 
 
-def _leaves(group: BaseExceptionGroup[VoicemindError]) -> Iterator[VoicemindError]:
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
     for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
+        if isinstance(error, ExceptionGroup):
             yield from _leaves(error)
         else:
             yield error

@@ -12,7 +12,7 @@ import anyio
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Talk:

@@ -67,7 +67,11 @@ def digest(*paths: Path) -> str:
 
 def sources() -> list[Path]:
     """Every file that the built page depends on."""
-    return [path for path in WEB.rglob("*") if path.is_file() and path.relative_to(WEB).parts[0] not in {"node_modules", "dist", "coverage"}]
+    return [
+        path
+        for path in WEB.rglob("*")
+        if path.is_file() and path.relative_to(WEB).parts[0] not in {"node_modules", "dist", "coverage"}
+    ]
 
 
 def is_stamped(stamp: Path, content: str) -> bool:

@@ -35,13 +35,18 @@ def main() -> None:
         print(f"Installing {' and '.join(packages)} with apt-get (once)", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", *packages]):
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            )
             if done.returncode:
                 print(done.stdout[-2000:], file=sys.stderr)
                 break
         packages = missing()
     for package in packages:
-        print(f"Missing: {package} (Debian: apt-get install {package}). The tests that need it are left out.", file=sys.stderr)
+        print(
+            f"Missing: {package} (Debian: apt-get install {package}). The tests that need it are left out.",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""A client of a Voicemind server: its HTTP endpoints and its conversation socket, with typed events. For the commands, tests and benchmarks."""
+"""A client of a Voicemind server, over HTTP and its conversation socket: for the commands, the tests and the benchmarks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -16,87 +15,39 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from voicemind.channels.browser import wire
-from voicemind.config import LOOPBACK
-from voicemind.errors import (
-    BadMessage,
-    BadRequest,
-    Busy,
-    ConversationOver,
-    Forbidden,
-    ProviderUnavailable,
-    Unauthenticated,
-    UnknownAgent,
-    VoicemindError,
+from voicemind.cli.answers import (
+    SERVICE,
+    Health,
+    OpenedConversation,
+    Readiness,
+    Remembered,
+    ServerEvent,
+    decoded,
+    event_of,
+    refusal,
 )
-from voicemind.speech.audio import Pcm
+from voicemind.config import LOOPBACK
+from voicemind.errors import BadMessage, ProviderUnavailable
 
-SERVICE = "voicemind"
 OPEN_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 180.0
 """Longer than a server waits for its own reflection before it answers 202."""
+READY_POLL_S = 0.25
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-_EVENTS: Mapping[str, type[wire.Event]] = {event.type: event for event in wire.EVENTS}
 
-
-@dataclass(frozen=True, slots=True)
-class ReplySound:
-    """A piece of a reply's sound, however it travelled; `position` counts samples since the reply began."""
-
-    pcm: Pcm
-    generation: int
-    position: int
-
-
-ServerEvent = (
-    wire.Ready
-    | wire.State
-    | wire.Transcript
-    | wire.AgentResponse
-    | ReplySound
-    | wire.Interrupted
-    | wire.Error
-    | wire.Complete
-)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedConversation:
-    """A conversation that waits for its socket at `ws_url`."""
-
-    conversation_id: str
-    ws_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """How a conversation ended: `before` and `after` are the mind's blocks as text. `pending`: the reflection still runs on the server."""
-
-    pending: bool
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    notes: str = ""
-    turns: int = 0
-
-    def news(self) -> dict[str, list[str]]:
-        """The lines that each block has now and had not before; blocks without news are left out.
-
-        >>> Remembered(pending=False, before={"memory": "[nothing yet]"}, after={"memory": "Has a cat.", "goals": ""}).news()
-        {'memory': ['Has a cat.']}
-        """
-        found: dict[str, list[str]] = {}
-        for label, text in self.after.items():
-            known = set(self.before.get(label, "").splitlines())
-            if lines := [line.strip() for line in text.splitlines() if line.strip() and line not in known]:
-                found[label] = lines
-        return found
+Channel = Literal["voice", "text"]
 
 
 class Talk:
-    """The open socket of one conversation. Events come from `events`, which one reader at a time may iterate."""
+    """The open socket of one conversation. One reader at a time iterates `events`; the rest may be called meanwhile.
+
+    Every call raises ProviderUnavailable where the connection is gone.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._frames = 0
+        self._trouble = ""
 
     async def say(self, text: str) -> None:
         """Type this."""
@@ -119,18 +70,17 @@ class Talk:
         """Say that the conversation is over; the server answers `complete` once everything is stored."""
         await self._send({"type": "end"})
 
-    async def events(self) -> AsyncGenerator[ServerEvent, None]:
-        """What the server says, until it closes. Kinds that this client does not know are left out.
-
-        Raises ProviderUnavailable where the connection breaks, BadMessage for what is no message of the protocol.
-        """
+    async def events(self) -> AsyncGenerator[ServerEvent]:
+        """What the server says, until it closes. Raises BadMessage for what is no message of the protocol."""
         try:
             async for frame in self._socket:
-                event = parsed(frame)
+                event = event_of(frame)
+                if isinstance(event, wire.Error):
+                    self._trouble = event.message
                 if event is not None:
                     yield event
         except ConnectionClosed as closed:
-            raise _hung_up(closed) from closed
+            raise self._hung_up() from closed
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         await self._deliver(msgspec.json.encode(message).decode())
@@ -139,19 +89,24 @@ class Talk:
         try:
             await self._socket.send(frame)
         except ConnectionClosed as closed:
-            raise _hung_up(closed) from closed
+            raise self._hung_up() from closed
+
+    def _hung_up(self) -> ProviderUnavailable:
+        return ProviderUnavailable(
+            self._trouble or "The server closed the connection in the middle of the conversation.", provider=SERVICE
+        )
 
 
 class Server:
-    """A Voicemind server at `url`. Enter it before its first use. `key` is sent as bearer token where it is not empty."""
+    """A Voicemind server at `url`. Enter it before its first use. A `key` is sent as bearer token."""
 
     def __init__(self, url: str, *, key: str = "") -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._is_local = (urlsplit(self.url).hostname or "") in LOOPBACK
-        # A proxy of the environment is never meant for this machine.
         self._http = httpx.AsyncClient(
-            base_url=self.url, headers=self._headers, timeout=OPEN_TIMEOUT_S, trust_env=not self._is_local
+            headers=self._headers,
+            trust_env=not self._is_local,  # a proxy is never meant for this machine itself
         )
 
     async def __aenter__(self) -> Self:
@@ -164,42 +119,56 @@ class Server:
         await self._http.__aexit__(kind, error, trace)
 
     async def version(self, *, timeout_s: float = 2.0) -> str | None:
-        """The version of the Voicemind that answers here; None where nobody or something else does."""
+        """The version of the Voicemind that answers here; None where nobody or somebody else does."""
         try:
-            answer = await self._http.get("/healthz", timeout=timeout_s)
-            health = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            answer = await self._http.get(f"{self.url}/healthz", timeout=timeout_s)
+            health = decoded(answer.content, Health)
+        except (httpx.HTTPError, httpx.InvalidURL, BadMessage):
             return None
-        if answer.status_code != 200 or not isinstance(health, dict) or health.get("service") != SERVICE:
-            return None
-        return str(health.get("version", "?"))
+        return health.version if answer.is_success and health.service == SERVICE else None
 
     async def wait_until_ready(self, *, timeout_s: float = 300.0) -> None:
-        """Return once the models are loaded. Raises ProviderUnavailable after `timeout_s`."""
+        """Return once the models are loaded. Raises ProviderUnavailable where they cannot be, or after `timeout_s`."""
+        status = "loading"
         with anyio.move_on_after(timeout_s):
-            while (await self._request("GET", "/readyz", accepted=(200, 503))).status_code != 200:
-                await anyio.sleep(0.25)
-            return
-        raise ProviderUnavailable(f"The server at {self.url} is not ready after {timeout_s:.0f} s.", provider=SERVICE)
+            while status == "loading":
+                answer = await self._request("GET", "/readyz", accepted=(503,))
+                status = decoded(answer.content, Readiness).status
+                if status == "ready":
+                    return
+                await anyio.sleep(READY_POLL_S)
+        raise ProviderUnavailable(
+            f"The server at {self.url} is not ready ({status}). `voicemind doctor` says what is missing.",
+            provider=SERVICE,
+        )
 
     async def open_conversation(
-        self, agent: str, *, user: str | None, channel: Literal["voice", "text"], conversation_id: str | None = None
+        self,
+        agent: str,
+        *,
+        user: str | None,
+        channel: Channel,
+        conversation_id: str | None = None,
+        greet: bool = True,
     ) -> OpenedConversation:
-        """Open a conversation with an agent. Raises UnknownAgent, Busy, Unauthenticated …"""
-        asked = {"agent": agent, "user_id": user, "conversation_id": conversation_id, "channel": channel}
-        answer = await self._request(
-            "POST", "/api/voice-sessions", body={name: value for name, value in asked.items() if value}
-        )
-        opened = _object(answer)
-        return OpenedConversation(str(opened["conversationId"]), self._socket_url(str(opened["wsUrl"])))
+        """Open a conversation, or go on with one. Raises UnknownAgent, BadRequest, ConversationOver, Busy, Unauthenticated."""
+        body = {
+            "agent": agent,
+            "user_id": user,
+            "conversation_id": conversation_id,
+            "channel": channel,
+            "greet": greet,
+        }
+        answer = await self._request("POST", "/api/voice-sessions", body=body)
+        opened = decoded(answer.content, OpenedConversation)
+        return msgspec.structs.replace(opened, ws_url=self._socket_url(opened.ws_url))
 
     @asynccontextmanager
-    async def talk(self, opened: OpenedConversation) -> AsyncIterator[Talk]:
+    async def talk(self, opened: OpenedConversation) -> AsyncGenerator[Talk]:
         """Connect the socket of an opened conversation; leaving closes it, which does not end the conversation."""
-        url = opened.ws_url + ("&" if "?" in opened.ws_url else "?") + "binary=1"
         try:
             socket = await connect(
-                url,
+                opened.ws_url + "&binary=1",
                 additional_headers=self._headers,
                 max_size=MAX_MESSAGE_BYTES,
                 open_timeout=OPEN_TIMEOUT_S,
@@ -213,26 +182,17 @@ class Server:
             yield Talk(socket)
 
     async def end(self, conversation_id: str) -> Remembered:
-        """End a conversation and wait for its reflection. Raises UnknownConversation."""
+        """End a conversation and wait for its reflection, as long as the server does. Raises UnknownConversation."""
         try:
             answer = await self._request(
                 "POST", "/api/elevenlabs/end", body={"conversation_id": conversation_id}, timeout_s=END_TIMEOUT_S
             )
         except TimeoutError:
-            return Remembered(pending=True)
-        if answer.status_code == 202:
-            return Remembered(pending=True)
-        ended = _object(answer)
-        return Remembered(
-            pending=False,
-            before=ended.get("before") or {},
-            after=ended.get("after") or {},
-            notes=str(ended.get("reflection_notes") or ""),
-            turns=int(ended.get("transcript_length") or 0),
-        )
+            return Remembered()
+        return decoded(answer.content, Remembered)
 
     def _socket_url(self, url: str) -> str:
-        """The socket on the address that this client reaches the server by, which need not be the one that the server knows itself by."""
+        """The socket by the address that this client uses, which need not be the one that the server knows itself by."""
         base, given = urlsplit(self.url), urlsplit(url)
         scheme = "wss" if base.scheme == "https" else "ws"
         return urlunsplit((scheme, base.netloc, base.path.rstrip("/") + given.path, given.query, ""))
@@ -246,91 +206,13 @@ class Server:
         timeout_s: float = OPEN_TIMEOUT_S,
         accepted: tuple[int, ...] = (),
     ) -> httpx.Response:
+        """The answer. Raises the server's refusal, TimeoutError where it takes too long, ProviderUnavailable where nobody answers."""
         try:
-            answer = await self._http.request(method, path, json=body, timeout=timeout_s)
+            answer = await self._http.request(method, self.url + path, json=body, timeout=timeout_s)
         except httpx.ReadTimeout as error:
-            raise TimeoutError from error
+            raise TimeoutError("The server takes too long to answer.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ProviderUnavailable(f"No Voicemind server answers at {self.url}.", provider=SERVICE) from error
         if answer.is_success or answer.status_code in accepted:
             return answer
-        raise refusal(answer.status_code, _text_of(answer))
-
-
-def parsed(frame: str | bytes) -> ServerEvent | None:
-    """One frame from the server as an event; None for kinds that are unknown here. Raises BadMessage."""
-    if isinstance(frame, bytes):
-        pcm, generation, position = wire.parse_binary_audio(frame)
-        return ReplySound(pcm, generation, position)
-    kind, content = wire.parse_event(frame)
-    if kind not in _EVENTS:
-        return None
-    try:
-        event = msgspec.convert(content, _EVENTS[kind])
-    except msgspec.ValidationError as error:
-        raise BadMessage(f"The server's {kind} message lacks what it should hold.") from error
-    match event:
-        case wire.AudioChunk():
-            return ReplySound(wire.sound_of(event), event.generation, event.position_ms * event.rate // 1000)
-        case (
-            wire.Ready()
-            | wire.State()
-            | wire.Transcript()
-            | wire.AgentResponse()
-            | wire.Interrupted()
-            | wire.Error()
-            | wire.Complete()
-        ):
-            return event
-        case _:
-            return None
-
-
-def refusal(status: int, message: str) -> VoicemindError:
-    """What a server's refusal is to us; `message` is the sentence that it gave."""
-    match status:
-        case 401:
-            return Unauthenticated(f"{message.rstrip('.')}. Set VOICEMIND_API_KEY to a key of this server.")
-        case 403:
-            return Forbidden(message)
-        case 404:
-            return UnknownAgent(message)
-        case 409:
-            return ConversationOver(message)
-        case 503:
-            return Busy(message, retry_after_s=10)
-        case _ if 400 <= status < 500:
-            return BadRequest(message)
-        case _:
-            return ProviderUnavailable(message, provider=SERVICE)
-
-
-def _text_of(answer: httpx.Response) -> str:
-    """The sentence of an error answer: `detail` where there is one, else `error` or its `message`."""
-    try:
-        content = answer.json()
-    except ValueError:
-        content = None
-    if isinstance(content, dict):
-        error = content.get("error")
-        for text in (content.get("detail"), error.get("message") if isinstance(error, dict) else error):
-            if isinstance(text, str) and text:
-                return text
-    return f"The server answered with status {answer.status_code}."
-
-
-def _object(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError as error:
-        raise BadMessage("The server's answer is no JSON.") from error
-    if not isinstance(content, dict):
-        raise BadMessage("The server's answer is no JSON object.")
-    return content
-
-
-def _hung_up(closed: ConnectionClosed) -> VoicemindError:
-    reason = closed.rcvd.reason if closed.rcvd is not None else ""
-    return ProviderUnavailable(
-        reason or "The server closed the connection in the middle of the conversation.", provider=SERVICE
-    )
+        raise refusal(answer.status_code, answer.content)

@@ -23,8 +23,6 @@ export default defineConfig({
     },
   },
   test: {
-    environment: 'jsdom',
     include: ['tests/**/*.test.ts'],
-    setupFiles: ['tests/page.ts'],
   },
 });

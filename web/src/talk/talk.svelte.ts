@@ -65,7 +65,7 @@ export class Talk implements TransportListener, SoundsListener {
   #opening = 0;
   #newest = 0;
   #heard: Heard | null = null;
-  #toldAt = 0;
+  #toldAt = -Infinity;
   #quietUntil = 0;
   #completed: (() => void) | null = null;
 

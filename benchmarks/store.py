@@ -1,4 +1,4 @@
-"""Measures the store: metric 8 (an acknowledged turn) and the database's part of metric 7 (loading a mind and its transcript)."""
+"""Measures the store: how long an acknowledged turn takes, and loading a mind with its transcript."""
 
 from __future__ import annotations
 
@@ -28,17 +28,22 @@ WORDS = "I live in Oslo with a cat called Biscuit, and I would rather talk about
 Result = dict[str, float | int | str]
 
 
-async def measure(*, rounds: int = 5, turns: int = 2_000, minds: int = 10_000, loads: int = 300, folder: str = "") -> Result:
-    """Both metrics on SQLite. `folder` (on the disk that is to be measured) holds the files while it runs; times are milliseconds."""
+async def measure(
+    *, rounds: int = 5, turns: int = 2_000, minds: int = 10_000, loads: int = 300, folder: str = ""
+) -> Result:
+    """Both on SQLite, in milliseconds. `folder` holds the files: it belongs on the disk to be measured."""
     place = Path(tempfile.mkdtemp(prefix="voicemind-bench-", dir=folder or None))
     try:
-        return {**await measure_turns(place, rounds=rounds, turns=turns), **await measure_loads(place, minds=minds, loads=loads)}
+        return {
+            **await measure_turns(place, rounds=rounds, turns=turns),
+            **await measure_loads(place, minds=minds, loads=loads),
+        }
     finally:
         shutil.rmtree(place)
 
 
 async def measure_turns(place: Path, *, rounds: int, turns: int) -> Result:
-    """Time from `append_turn` to its answer with 1 and 50 writers, beside bare single inserts under synchronous=FULL; medians of the rounds."""
+    """From `append_turn` to its answer with 1 and 50 writers, beside bare inserts under FULL; medians of the rounds."""
     store = SqlStore(f"sqlite:///{place / 'turns.db'}")
     await store.start()
     control = _control_database(place / "control.db")
@@ -55,7 +60,7 @@ async def measure_turns(place: Path, *, rounds: int, turns: int) -> Result:
 
 
 async def measure_loads(place: Path, *, minds: int, loads: int) -> Result:
-    """Time of `mind` and of `turns` (1,000 of them) on a database of that many minds, each mind and transcript read for the first time."""
+    """Time of `mind` and of `turns` (1,000 of them) in a database of that many minds; no mind is read twice."""
     path = place / "loads.db"
     store = SqlStore(f"sqlite:///{path}")
     await store.start()
@@ -75,7 +80,11 @@ async def measure_loads(place: Path, *, minds: int, loads: int) -> Result:
             end = time.perf_counter()
             if mind is None or len(transcript) != 1_000:
                 raise RuntimeError("the benchmark's own data is incomplete")
-            for name, spent in ("load_mind", between - begin), ("load_transcript", end - between), ("load_both", end - begin):
+            for name, spent in (
+                ("load_mind", between - begin),
+                ("load_transcript", end - between),
+                ("load_both", end - begin),
+            ):
                 samples[name][0].append(spent * 1e3)
     finally:
         await store.aclose()
@@ -91,7 +100,9 @@ async def _append_round(store: SqlStore, name: str, *, writers: int, turns: int)
         await store.open_conversation(_key(writer), conversation, user_id=f"user-{writer}", channel="bench")
         for _ in range(turns // writers):
             begin = time.perf_counter()
-            await store.append_turn(TENANT, conversation, NewTurn("user", WORDS, heard=WORDS, timings_ms={"heard": 12.5}))
+            await store.append_turn(
+                TENANT, conversation, NewTurn("user", WORDS, heard=WORDS, timings_ms={"heard": 12.5})
+            )
             spent.append((time.perf_counter() - begin) * 1e3)
 
     async with anyio.create_task_group() as tasks:
@@ -122,7 +133,7 @@ LONG = 20
 
 
 def _fill(path: Path, minds: int) -> None:
-    """Minds of four blocks with six entries each, every entry with evidence; written past the store, which would take minutes."""
+    """Minds of four blocks with six entries each, every entry with evidence; past the store, which is slower."""
     engine = sa.create_engine(f"sqlite:///{path}")
     now = utc_now()
     rows: dict[str, list[dict[str, object]]] = {name: [] for name in ("minds", "mind_versions", "entries", "evidence")}
@@ -134,7 +145,14 @@ def _fill(path: Path, minds: int) -> None:
         }
         of = {"mind_id": mind_id, "tenant": TENANT}
         rows["minds"].append(
-            {"id": mind_id, "tenant": TENANT, "agent": key.agent, "user_id": key.user_id, "version": 1, "created_at": now}
+            {
+                "id": mind_id,
+                "tenant": TENANT,
+                "agent": key.agent,
+                "user_id": key.user_id,
+                "version": 1,
+                "created_at": now,
+            }
         )
         content = {label: [entry.id for entry in block] for label, block in blocks.items()}
         rows["mind_versions"].append(
@@ -143,7 +161,12 @@ def _fill(path: Path, minds: int) -> None:
         for entry in (entry for block in blocks.values() for entry in block):
             rows["entries"].append({**of, "id": entry.id, "text": entry.text, "version": 1})
             quoted = entry.evidence[0]
-            place = {"position": 0, "conversation_id": quoted.conversation_id, "turn": quoted.turn, "quote": quoted.quote}
+            place = {
+                "position": 0,
+                "conversation_id": quoted.conversation_id,
+                "turn": quoted.turn,
+                "quote": quoted.quote,
+            }
             rows["evidence"].append({**of, "entry_id": entry.id, **place})
     with engine.begin() as connection:
         for name, values in rows.items():
@@ -159,12 +182,27 @@ def _fill_transcripts(connection: sa.Connection) -> None:
         conversation = f"long-{number}"
         of = {"tenant": TENANT, "agent": "agent", "user_id": "user", "channel": "bench", "status": "active"}
         times = {"created_at": now, "active_at": now}
-        connection.execute(sa.insert(tables.conversations).values(id=conversation, anonymous=False, turns=1_000, **of, **times))
-        said = {"generated": WORDS, "heard": WORDS, "interrupted": False, "modality": "speech", "timings_ms": {"heard": 12.5}}
+        connection.execute(
+            sa.insert(tables.conversations).values(id=conversation, anonymous=False, turns=1_000, **of, **times)
+        )
+        said = {
+            "generated": WORDS,
+            "heard": WORDS,
+            "interrupted": False,
+            "modality": "speech",
+            "timings_ms": {"heard": 12.5},
+        }
         connection.execute(
             sa.insert(tables.turns),
             [
-                {"tenant": TENANT, "conversation_id": conversation, "seq": seq, "role": "user", "created_at": now, **said}
+                {
+                    "tenant": TENANT,
+                    "conversation_id": conversation,
+                    "seq": seq,
+                    "role": "user",
+                    "created_at": now,
+                    **said,
+                }
                 for seq in range(1, 1_001)
             ],
         )

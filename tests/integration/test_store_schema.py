@@ -129,7 +129,9 @@ async def test_somebody_elses_tables_are_refused_and_left_alone(database_url: st
 
 
 @pytest.mark.parametrize("statement", [0, 1, 4, 9, 12])
-async def test_a_migration_killed_at_any_statement_is_repeated_at_the_next_start(database_url: str, statement: int) -> None:
+async def test_a_migration_killed_at_any_statement_is_repeated_at_the_next_start(
+    database_url: str, statement: int
+) -> None:
     killed = await anyio.to_thread.run_sync(
         lambda: subprocess.run(
             [sys.executable, "-c", KILLED_AT_STATEMENT, database_url, str(statement)],

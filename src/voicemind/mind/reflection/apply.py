@@ -40,8 +40,8 @@ def fresh_id() -> str:
 def grounded(operations: Sequence[Operation], agent: Agent, *, turns: Sequence[Turn], conversation_id: str) -> Grounded:
     """Only what may be written, whoever proposed it.
 
-    The block is one that reflection writes; every piece of evidence quotes a user turn of this conversation, word for word;
-    the text gives no orders and carries no markup.
+    The block is one that reflection writes; every piece of evidence quotes a user turn of this conversation, word for
+    word; the text gives no orders and carries no markup.
     """
     said = {turn.seq: turn.generated for turn in turns if turn.role == "user"}
     writable = {block.label for block in agent.reflective}

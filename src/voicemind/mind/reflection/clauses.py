@@ -18,7 +18,13 @@ from voicemind.mind.reflection.words import (
     word_set,
 )
 
-_END = re.compile(r"""[.!?…]+["'”’)]*(?=\s|$)|[\r\n;]+|\s[–—-]\s""")
+_LONGEST = 300
+"""Characters of the longest stretch that is looked at in one piece; the work grows with its square."""
+
+_AHEAD = 80
+"""Characters in which the verb of a statement shows up."""
+
+_END = re.compile(r"""(?<![.!?…])[.!?…]++["'”’)]*(?=\s|$)|[\r\n;]+|\s[–—-]\s""")
 _ABBREVIATIONS = word_set("dr mr mrs ms st prof sr jr vs etc approx e.g i.e no dept ave mt")
 _SUBJECT = r"(?:i|i['’]\w+|im|ive|my|our|we|we['’]\w+|he|she|they|his|her|its|he['’]s|she['’]s)"
 _LEAD = (
@@ -36,8 +42,8 @@ _JOINT = re.compile(
 _RUN_ON = re.compile(r"\s+(?=(?:i|i['’]\w+|im|ive|my|she|he)\s)", re.IGNORECASE)
 _SHARED = re.compile(r",?\s+(?:and|but)\s+(?:(?:also|now|still|then)\s+)?(?=[a-z]+\b)", re.IGNORECASE)
 _OPENING_PART = word_set("when while before after since as because if once until although though")
-_FOLLOWS = word_set("""a an the my in at on as for with to from no not two three four five six seven eight nine ten some many lots
-    about every over under""")
+_FOLLOWS = word_set("""a an the my in at on as for with to from no not two three four five six seven eight nine ten some
+    many lots about every over under""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +71,27 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
         word = text[start : end.start()].rsplit(None, 1)[-1:] or [""]
         if end[0].startswith(".") and (word[0].lower() in _ABBREVIATIONS or re.fullmatch(r"[A-HJ-Z]", word[0])):
             continue
-        yield text[start : end.start()], "?" in end[0]
+        yield from _pieces(text[start : end.start()], asks="?" in end[0])
         start = end.end()
-    yield text[start:], False
+    yield from _pieces(text[start:], asks=False)
+
+
+def _pieces(sentence: str, *, asks: bool) -> Iterator[tuple[str, bool]]:
+    """The sentence; one that never ends, in stretches between spaces."""
+    sentence = sentence.strip()
+    while len(sentence) > _LONGEST:
+        cut = sentence.rfind(" ", 0, _LONGEST)
+        cut = cut if cut > 0 else _LONGEST
+        yield sentence[:cut], asks
+        sentence = sentence[cut:].strip()
+    yield sentence, asks
 
 
 def _clauses_of(sentence: str, *, asks: bool) -> Iterator[Clause]:
     cuts = [(0, 0)]
     for joint in _JOINT.finditer(sentence):
         if _stands_alone(sentence[cuts[-1][1] : joint.start()]) and (
-            _ASKS.match(sentence, joint.end()) or _has_verb_after_subject(sentence[joint.end() :])
+            _ASKS.match(sentence, joint.end()) or _has_verb_after_subject(sentence[joint.end() : joint.end() + _AHEAD])
         ):
             cuts.append((joint.start(), joint.end()))
     cuts.append((len(sentence), len(sentence)))
@@ -91,7 +108,7 @@ def _finer(sentence: str, start: int, end: int) -> Iterator[tuple[int, int, str]
     """Run-on statements without punctuation, then verbs that share one subject."""
     at = start
     for joint in _RUN_ON.finditer(sentence, start, end):
-        if _runs_on(sentence[at : joint.start()], sentence[joint.end() : end]):
+        if _runs_on(sentence[at : joint.start()], sentence[joint.end() : min(end, joint.end() + _AHEAD)]):
             yield from _by_verb(sentence, at, joint.start())
             at = joint.end()
     yield from _by_verb(sentence, at, end)
@@ -120,7 +137,7 @@ def _by_verb(sentence: str, start: int, end: int) -> Iterator[tuple[int, int, st
         and not re.search(r"\bto\s+(?!the|a|my)[a-z]+", piece, re.IGNORECASE)
     ):
         for joint in _SHARED.finditer(sentence, start, end):
-            words = sentence[joint.end() : end].lower().split()
+            words = sentence[joint.end() : min(end, joint.end() + _AHEAD)].lower().split()
             if joint.start() > at and len(words) > 1 and _carries_on(words[0], words[1]):
                 yield at, joint.start(), "I" if at > start else ""
                 at = joint.end()

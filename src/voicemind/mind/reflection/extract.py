@@ -17,6 +17,9 @@ from voicemind.store.contract import Turn
 LONGEST = 240
 """Characters of the longest statement that becomes an entry; a longer one is no single fact."""
 
+LONGEST_TURN = 10_000
+"""Characters of a turn that are read: a quarter of an hour of speech. What is pasted behind them is no memory."""
+
 _STATED = re.compile(r"^(?:I|my|our|we)\b", re.IGNORECASE)
 _CALL_ME = re.compile(
     r"^(?:please )?(?:(?:you can|just|everyone|everybody|people|my friends|friends|they) )?(?:all )?calls? me ([A-Za-z][\w'’-]+(?: [A-Z][\w'’-]+)?)$",
@@ -85,10 +88,11 @@ def extract(turns: Iterable[Turn], *, remembered: Sequence[str] = ()) -> Extract
         if turn.role != "user":
             continue
         context.relation = ""
-        if screen.is_tampered(turn.generated):
+        said = turn.generated[:LONGEST_TURN]
+        if screen.is_tampered(said):
             refused.append(turn.seq)
             continue
-        for clause in clauses(turn.generated):
+        for clause in clauses(said):
             if screen.is_instruction(clause.text) or screen.is_instruction(plain_statement(clause.text)):
                 refused.append(turn.seq)
                 break  # what follows an attempt in the same turn belongs to it

@@ -13,11 +13,11 @@ _TAMPERED = re.compile(
       | \[/?\s*(?:inst|sys|system|tool\w*|assistant|user|human|end|begin)\b[^\]]{0,40}\]
       | <<\s*/?\s*sys | ‹\|? | \|> | \|\|
       | ```|~~~|"{3}|'{3}
-      | ^\s*[\#=*_-]{3,}
+      | ^[ \t]*[\#=*_-]{3,}
       | [{\[]\s*["'][\w ./-]+["']\s*:          # {"tool": …
       | "\s*:\s*[\[{"] | ["']?(?:tool_call|function_call|tool_use|arguments|operations)["']?\s*[:=]
       | \b(?:system|assistant|developer|tool|function|human|user|ai|agent)\s*[:>]\s
-      | ^\s*(?:\#+|-{2,})\s*(?:system|instruction|new|rules?|context|memory|end|begin)
+      | ^[ \t]*(?:\#+|-{2,})[ \t]*(?:system|instruction|new|rules?|context|memory|end|begin)
       | \b(?:role|content)\s*=\s*["']
       | begin\s+(?:system|prompt|instructions?) | end\s+of\s+(?:transcript|prompt|data|conversation|user|input)
     """,
@@ -101,7 +101,8 @@ def is_instruction(text: str) -> bool:
     """Whether a statement tells the agent what to do, or claims rights over it. Also asked of every entry before it is written."""
     plain = visible(text).replace("’", "'")
     spaced_out = re.sub(r"\b(\w)[ .\-_](?=\w\b)", r"\1", plain)
-    return any(bool(_INSTRUCTION.search(form)) for form in (plain, spaced_out, re.sub(r"[^\w\s']+", "", plain)))
+    forms = {plain, spaced_out, re.sub(r"[^\w\s']+", "", plain)}
+    return any(_INSTRUCTION.search(form) for form in forms)
 
 
 def is_secret(text: str) -> bool:

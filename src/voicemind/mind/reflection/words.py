@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -29,44 +30,46 @@ worry worship write yell"""
 
 BASE_VERBS = word_set(_BASE)
 
-IRREGULAR_PASTS = word_set("""was were had did went got came saw took made said told found gave knew thought felt left kept began became grew
-met lost ran wrote read drove bought brought taught caught fought sold sent spent slept built broke chose drank
-ate fell flew forgot forgave heard held hid hit hurt led lent lay let meant paid put quit rode rang rose sang
-sat shot spoke stole stood swam swore threw understood wore won woke cut set shut beat bit blew burnt dealt
-dreamt dug fed hung laid learnt lit rebuilt sank slid smelt spelt split spread stuck swept tore withdrew wept
-wound""")
+IRREGULAR_PASTS = word_set("""was were had did went got came saw took made said told found gave knew thought
+felt left kept began became grew met lost ran wrote read drove bought brought taught caught fought sold sent
+spent slept built broke chose drank ate fell flew forgot forgave heard held hid hit hurt led lent lay let meant
+paid put quit rode rang rose sang sat shot spoke stole stood swam swore threw understood wore won woke cut set
+shut beat bit blew burnt dealt dreamt dug fed hung laid learnt lit rebuilt sank slid smelt spelt split spread
+stuck swept tore withdrew wept wound""")
 NOT_PAST = word_set("""need feed breed bleed speed succeed proceed exceed embed shed wed bed red seed weed heed""")
 AUXILIARIES = word_set("can could will would must should may might shall cannot had did was used ought dare")
 BE = word_set("am is are was were be been being isn't aren't wasn't weren't")
-ADVERBS = word_set("""always never usually often sometimes really just also still actually only currently recently now already finally
-probably rarely seldom once even almost nearly hardly generally mostly normally secretly truly deeply absolutely
-definitely certainly simply both mainly mostly frequently regularly occasionally constantly totally completely
-quite first later then soon long ever kind sort personally honestly basically literally sadly happily luckily
-unfortunately fortunately originally formerly previously eventually suddenly slowly quickly""")
-RELATIVES = word_set("""mother father mum mom mommy mummy dad daddy sister brother son daughter wife husband partner girlfriend
-boyfriend fiancé fiancée fiance fiancee spouse ex grandmother grandfather grandma grandpa granny aunt uncle
-cousin niece nephew stepmother stepfather stepson stepdaughter child kid baby twin friend flatmate roommate
-neighbour neighbor boss colleague teacher therapist doctor""")
-SHE = word_set("""mother mum mom mommy mummy sister daughter wife girlfriend fiancée fiancee grandmother grandma granny aunt niece
-stepmother stepdaughter""")
+ADVERBS = word_set("""always never usually often sometimes really just also still actually only currently
+recently now already finally probably rarely seldom once even almost nearly hardly generally mostly normally
+secretly truly deeply absolutely definitely certainly simply both mainly mostly frequently regularly
+occasionally constantly totally completely quite first later then soon long ever kind sort personally honestly
+basically literally sadly happily luckily unfortunately fortunately originally formerly previously eventually
+suddenly slowly quickly""")
+RELATIVES = word_set("""mother father mum mom mommy mummy dad daddy sister brother son daughter wife husband
+partner girlfriend boyfriend fiancé fiancée fiance fiancee spouse ex grandmother grandfather grandma grandpa
+granny aunt uncle cousin niece nephew stepmother stepfather stepson stepdaughter child kid baby twin friend
+flatmate roommate neighbour neighbor boss colleague teacher therapist doctor""")
+SHE = word_set("""mother mum mom mommy mummy sister daughter wife girlfriend fiancée fiancee grandmother grandma
+granny aunt niece stepmother stepdaughter""")
 HE = word_set(
-    """father dad daddy brother son husband boyfriend fiancé fiance grandfather grandpa uncle nephew stepfather stepson"""
+    """father dad daddy brother son husband boyfriend fiancé fiance grandfather grandpa uncle nephew stepfather
+stepson"""
 )
-ANIMALS = word_set("""cat dog kitten puppy rabbit hamster parrot horse pony bird budgie canary goldfish fish tortoise turtle snake
-lizard guinea-pig ferret rat mouse gerbil pet goat sheep cow chicken hen donkey""")
-CONNECTORS = word_set("""because when if that which who where while whereas although though since until unless before after as than
-whether what how why once so for of to in on at with by from about into over under like and or but nor every
-each the a an this these those my your his her its our their no any some all""")
+ANIMALS = word_set("""cat dog kitten puppy rabbit hamster parrot horse pony bird budgie canary goldfish fish
+tortoise turtle snake lizard guinea-pig ferret rat mouse gerbil pet goat sheep cow chicken hen donkey""")
+CONNECTORS = word_set("""because when if that which who where while whereas although though since until unless
+before after as than whether what how why once so for of to in on at with by from about into over under like and
+or but nor every each the a an this these those my your his her its our their no any some all""")
 """Words after which "I" or "my" goes on with the same clause."""
 
-HEADS = word_set("""thing things everything anything nothing something everyone anyone someone all way time day year moment reason
-place people person man woman one only""")
+HEADS = word_set("""thing things everything anything nothing something everyone anyone someone all way time day
+year moment reason place people person man woman one only""")
 """Words that a clause with "I" describes: "everything I need"."""
 
-SAYING = word_set("""think thinks thought say says said know knows knew hope hopes hoped believe believes believed feel feels felt
-guess mean means meant wish wishes wished see saw suppose supposed tell told remember remembers figured realise
-realize realised realized swear bet sure glad sorry afraid happy sad proud worried dream dreamed dreamt pretend
-pretended imagine imagined hear heard notice noticed""")
+SAYING = word_set("""think thinks thought say says said know knows knew hope hopes hoped believe believes
+believed feel feels felt guess mean means meant wish wishes wished see saw suppose supposed tell told remember
+remembers figured realise realize realised realized swear bet sure glad sorry afraid happy sad proud worried
+dream dreamed dreamt pretend pretended imagine imagined hear heard notice noticed""")
 
 
 def is_past(word: str) -> bool:
@@ -89,6 +92,7 @@ def third(verb: str) -> str:
 THIRD_VERBS = frozenset(third(verb) for verb in BASE_VERBS)
 
 
+@lru_cache(maxsize=10_000)
 def is_verb(word: str) -> bool:
     """Whether the word can be a finite verb, as far as this list knows."""
     word = word.lower().replace("’", "'").strip(',.;:!?"“”')

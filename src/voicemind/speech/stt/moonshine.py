@@ -144,7 +144,7 @@ class _Transcriber:
         if not out:
             return ""
         lines = (out.contents.lines[number].text for number in range(out.contents.line_count))
-        return " ".join(line.decode("utf-8", errors="ignore").strip() for line in lines if line)
+        return " ".join(ctypes.string_at(line).decode("utf-8", errors="ignore").strip() for line in lines if line)
 
     def close(self) -> None:
         """Free the weights."""

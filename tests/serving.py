@@ -25,13 +25,18 @@ READY_LIMIT_S = 30.0
 
 def scripted_settings(folder: Path, **given: Any) -> Settings:
     """Settings of a server without models, in this folder."""
-    return Settings.load(**{**SCRIPTED, "data_dir": folder / "data", "cache_dir": folder / "cache", "sweep_every_s": 0.1, **given})
+    return Settings.load(
+        **{**SCRIPTED, "data_dir": folder / "data", "cache_dir": folder / "cache", "sweep_every_s": 0.1, **given}
+    )
 
 
 @asynccontextmanager
 async def in_process(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A ready server in this process and a client of it."""
-    async with running(scripted_settings(folder, **given)) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with (
+        running(scripted_settings(folder, **given)) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
+    ):
         await until_ready(client)
         yield client
 
@@ -82,7 +87,9 @@ def own_process(folder: Path, **environment: str) -> Iterator[Served]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOICEMIND_")}
     with (folder / "server.log").open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", "voicemind", "serve"], env={**inherited, **settings}, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voicemind", "serve"], env={**inherited, **settings}, stdout=out, stderr=out
+        )
         try:
             yield Served(f"http://127.0.0.1:{port}", process)
         finally:

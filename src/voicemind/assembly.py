@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
@@ -34,7 +34,7 @@ from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies, Situation
-from voicemind.ops.auth import COOKIE_LIFE_S, TICKET_LIFE_S, Keys, Tokens
+from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
@@ -117,7 +117,9 @@ def build_llm(settings: Settings) -> Llm:
     return _chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
 
 
-def _chosen(setting: str, providers: Mapping[str, Callable[[Settings], Provider]], name: str) -> Callable[[Settings], Provider]:
+def _chosen(
+    setting: str, providers: Mapping[str, Callable[[Settings], Provider]], name: str
+) -> Callable[[Settings], Provider]:
     if name not in providers:
         raise Misconfigured(setting, "there is no such provider", accepted=", ".join(sorted(providers)))
     return providers[name]
@@ -134,9 +136,7 @@ class House:
     tts: Tts
     vad: Vad
     agents: Mapping[str, Agent]
-    keys: Keys
-    cookies: Tokens = field(default_factory=lambda: Tokens(life_s=COOKIE_LIFE_S, single_use=False))
-    tickets: Tokens = field(default_factory=lambda: Tokens(life_s=TICKET_LIFE_S, single_use=True))
+    guests: Guests
     problem: VoicemindError | None = None
     loaded: bool = False
 
@@ -146,7 +146,9 @@ class House:
         keys = Keys(settings.api_keys.get_secret_value())
         if not settings.is_loopback and not keys:
             raise Misconfigured(
-                "VOICEMIND_API_KEYS", f"the server would listen on {settings.host} without keys", accepted="tenant:key,tenant2:key2, or VOICEMIND_HOST=127.0.0.1"
+                "VOICEMIND_API_KEYS",
+                f"the server would listen on {settings.host} without keys",
+                accepted="tenant:key,tenant2:key2, or VOICEMIND_HOST=127.0.0.1",
             )
         return cls(
             settings=settings,
@@ -156,7 +158,7 @@ class House:
             tts=_chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
             vad=_chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             agents=load_agents(settings.agents_dir),
-            keys=keys,
+            guests=Guests(keys),
         )
 
     def __post_init__(self) -> None:
@@ -172,7 +174,10 @@ class House:
             ExtractiveReflector(self.llm),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             patience=Patience(
+                idle_s=settings.session_timeout_minutes * 60,
                 stale_s=settings.stale_minutes * 60,
+                reflection_s=settings.reflection_wait_s,
+                end_s=settings.end_wait_s,
                 detached_s=settings.detached_s,
                 sweep_every_s=settings.sweep_every_s,
                 lease_s=settings.reflection_lease_s,
@@ -181,7 +186,7 @@ class House:
         )
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[ASGIApp]:
+    async def open(self) -> AsyncGenerator[ASGIApp]:
         """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured."""
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -236,7 +241,10 @@ class House:
                         provider=provider.name,
                     )
             if agent.voice and agent.voice not in self.tts.voices:
-                raise ProviderRefused(f"{self.tts.name} has no voice {agent.voice!r}; it has {', '.join(self.tts.voices)}.", provider=self.tts.name)
+                raise ProviderRefused(
+                    f"{self.tts.name} has no voice {agent.voice!r}; it has {', '.join(self.tts.voices)}.",
+                    provider=self.tts.name,
+                )
         return Session(
             opened,
             channel=channel,
@@ -251,8 +259,7 @@ class House:
                 voice=agent.voice,
             ),
             show=show,
-            idle_s=self.settings.session_timeout_minutes * 60,
-            reflection_wait_s=self.settings.reflection_wait_s,
+            patience=self.endings.patience,
         )
 
     async def _reread(self, key: MindKey) -> None:
@@ -271,19 +278,14 @@ class House:
             endings=self.endings,
             live=self.live,
             agents=self.agents,
-            keys=self.keys,
-            cookies=self.cookies,
-            tickets=self.tickets,
-            end_wait_s=self.settings.end_wait_s,
+            guests=self.guests,
             problem=self.why_not_ready,
         )
         completions = ChatCompletions(self.opening, Exchanges(self.store, self.replies, self.endings), self.agents)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [*admin.routes(), *completions.routes(), *voice.routes()],
-            keys=self.keys,
-            cookies=self.cookies,
-            tickets=self.tickets,
+            guests=self.guests,
             allowed_origins=self.settings.origins,
         )
 
@@ -294,14 +296,29 @@ async def _closed(provider: Llm | Stt | Tts | Vad) -> None:
 
 
 def _leaves(group: BaseExceptionGroup[VoicemindError]) -> list[VoicemindError]:
-    return [leaf for error in group.exceptions for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])]
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
 
 
 class _Server(uvicorn.Server):
     """uvicorn, but the signals are ours: the command line and the in-process server share one process."""
 
-    def install_signal_handlers(self) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = anyio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
         """Nothing: whoever runs the server stops it."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self.up.set()
 
 
 async def serve(settings: Settings, *, announce: Callable[[str], None] | None = None) -> None:
@@ -315,14 +332,14 @@ async def serve(settings: Settings, *, announce: Callable[[str], None] | None = 
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
+async def running(settings: Settings) -> AsyncGenerator[str]:
     """A server in this process on a free loopback port; yields its address. Raises Misconfigured."""
     async with _listening(settings, "127.0.0.1", 0) as url:
         yield url
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, host: str, port: int) -> AsyncIterator[str]:
+async def _listening(settings: Settings, host: str, port: int) -> AsyncGenerator[str]:
     house = House.build(settings)
     async with house.open() as app:
         listener = _bound(host, port)
@@ -342,9 +359,7 @@ async def _listening(settings: Settings, host: str, port: int) -> AsyncIterator[
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
             try:
-                with anyio.fail_after(STOP_LIMIT_S):
-                    while not server.started:
-                        await anyio.sleep(0.005)
+                await server.up.wait()
                 name, number = listener.getsockname()[:2]
                 yield f"http://{f'[{name}]' if ':' in name else name}:{number}"
             finally:
@@ -360,5 +375,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise Misconfigured("VOICEMIND_PORT", f"{host}:{port} cannot be used: {error.strerror}", accepted="a free port; 0 takes any") from None
+        raise Misconfigured(
+            "VOICEMIND_PORT", f"{host}:{port} cannot be used: {error.strerror}", accepted="a free port; 0 takes any"
+        ) from None
     return listener

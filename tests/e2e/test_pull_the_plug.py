@@ -6,10 +6,9 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
-
 from tests.serving import own_process, until_ready
 from tests.talking import end, talking
+from websockets.exceptions import ConnectionClosed
 
 pytestmark = pytest.mark.anyio
 KILLS = 20
@@ -42,7 +41,9 @@ async def test_no_acknowledged_turn_is_lost_in_twenty_kills(tmp_path: Path) -> N
         with own_process(tmp_path) as server:
             async with httpx.AsyncClient(base_url=server.url) as client:
                 await until_ready(client)
-            conversation, texts = await acknowledged_until_killed(server.url, chance.randint(1, 9), server.kill, f"user-{kill}")
+            conversation, texts = await acknowledged_until_killed(
+                server.url, chance.randint(1, 9), server.kill, f"user-{kill}"
+            )
             assert texts
             talks.append((conversation, len(texts)))
     with own_process(tmp_path) as server:
@@ -58,7 +59,9 @@ async def test_a_reflection_that_waits_when_the_plug_is_pulled_happens_after_the
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             await until_ready(client)
             async with talking(client, agent="counsellor", user_id="ann", channel="text", greet=False) as talk:
-                await talk.send(type="text", text="My cat is called Biscuit. I guess the weather in Oslo suits me somehow.")
+                await talk.send(
+                    type="text", text="My cat is called Biscuit. I guess the weather in Oslo suits me somehow."
+                )
                 await talk.until("transcript", final=True)
                 await talk.send(type="end")
                 await talk.until("complete")

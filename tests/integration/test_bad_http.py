@@ -6,7 +6,6 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-
 from tests.serving import in_process
 
 pytestmark = pytest.mark.anyio
@@ -159,9 +158,19 @@ async def test_a_wrong_field_is_named(client: httpx.AsyncClient, change: dict[st
     check_form(CHAT, answer)
 
 
-@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "null"}, {"host": "127.0.0.1.evil.example"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"host": "127.0.0.1.evil.example"},
+    ],
+)
 @pytest.mark.parametrize("path", ["/", "/healthz", "/api/agents", "/v1/models"])
-async def test_without_keys_no_website_reaches_a_mind(client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> None:
+async def test_without_keys_no_website_reaches_a_mind(
+    client: httpx.AsyncClient, path: str, headers: dict[str, str]
+) -> None:
     assert (await client.get(path, headers=headers)).status_code == 403
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-
 from tests.serving import in_process
 from tests.talking import Talk, opened, talking
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -27,14 +26,17 @@ def ws(client: httpx.AsyncClient, query: str = "") -> str:
     return str(client.base_url).replace("http", "ws", 1).rstrip("/") + "/voice-conversation" + query
 
 
+async def until_closed(talk: Talk) -> None:
+    while True:
+        await talk.socket.recv()
+
+
 async def close_code(talk: Talk) -> int:
     with anyio.fail_after(10):
-        while True:
-            try:
-                await talk.socket.recv()
-            except ConnectionClosed as closed:
-                assert closed.rcvd is not None
-                return closed.rcvd.code
+        with pytest.raises(ConnectionClosed) as closed:
+            await until_closed(talk)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
 
 
 BAD = {
@@ -52,7 +54,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("frame", BAD.values(), ids=BAD)
-async def test_a_bad_message_is_answered_and_the_conversation_goes_on(client: httpx.AsyncClient, frame: str | bytes) -> None:
+async def test_a_bad_message_is_answered_and_the_conversation_goes_on(
+    client: httpx.AsyncClient, frame: str | bytes
+) -> None:
     async with talking(client, agent="thalia", channel="text", greet=False) as talk:
         await talk.socket.send(frame)
         assert (await talk.until("error"))["code"] == "bad_message"

@@ -9,7 +9,6 @@ import anyio
 import httpx
 import openai
 import pytest
-
 from tests.serving import in_process
 from tests.talking import end
 
@@ -48,7 +47,10 @@ async def test_the_official_sdk_gets_an_answer(sdk: openai.AsyncOpenAI) -> None:
 
 async def test_the_official_sdk_streams_an_answer(sdk: openai.AsyncOpenAI) -> None:
     stream = await sdk.chat.completions.create(
-        model="thalia", messages=[{"role": "user", "content": "Who are you?"}], stream=True, stream_options={"include_usage": True}
+        model="thalia",
+        messages=[{"role": "user", "content": "Who are you?"}],
+        stream=True,
+        stream_options={"include_usage": True},
     )
     text, reasons, usage = "", [], None
     async for chunk in stream:
@@ -101,13 +103,17 @@ async def test_the_same_request_sent_at_once_is_one_turn_with_one_answer(client:
 
 async def test_a_client_that_goes_away_leaves_what_it_was_sent(client: httpx.AsyncClient) -> None:
     taken = ""
-    async with client.stream("POST", CHAT, json=kept("Tell me a long story of the palace.", "call", stream=True)) as answer:
+    async with client.stream(
+        "POST", CHAT, json=kept("Tell me a long story of the palace.", "call", stream=True)
+    ) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
                 taken += json.loads(line[6:])["choices"][0]["delta"].get("content", "")
             if taken:
                 break
-    whole = (await client.post(CHAT, json=kept("Tell me a long story of the palace.", "call"))).json()["choices"][0]["message"]["content"]
+    whole = (await client.post(CHAT, json=kept("Tell me a long story of the palace.", "call"))).json()["choices"][0][
+        "message"
+    ]["content"]
     assert whole.startswith(taken)
     assert (await end(client, "call")).json()["transcript_length"] in (2, 3)
 

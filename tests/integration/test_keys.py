@@ -5,18 +5,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.serving import in_process, scripted_settings
+from tests.talking import Talk, end
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.serving import in_process, scripted_settings
-from tests.talking import Talk, end
 from voicemind.assembly import House
 from voicemind.errors import Misconfigured
 
 pytestmark = pytest.mark.anyio
 
 ANN, BOB = {"authorization": "Bearer ann-key-1"}, {"authorization": "Bearer bob-key-2"}
-GUARDED = [("GET", "/v1/models"), ("POST", "/v1/chat/completions"), ("GET", "/api/agents"), ("POST", "/api/voice-sessions"), ("POST", "/api/elevenlabs/end")]
+GUARDED = [
+    ("GET", "/v1/models"),
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/api/agents"),
+    ("POST", "/api/voice-sessions"),
+    ("POST", "/api/elevenlabs/end"),
+]
 
 
 @pytest.fixture
@@ -26,8 +32,19 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer"}, {"authorization": "Basic ann-key-1"}, {"cookie": "voicemind_session=guess"}])
-async def test_without_a_key_that_is_known_nothing_is_served(client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic ann-key-1"},
+        {"cookie": "voicemind_session=guess"},
+    ],
+)
+async def test_without_a_key_that_is_known_nothing_is_served(
+    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
+) -> None:
     answer = await client.request(method, path, headers=headers, json={} if method == "POST" else None)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -39,7 +56,11 @@ async def test_health_and_the_page_need_no_key(client: httpx.AsyncClient) -> Non
 
 
 async def test_another_tenants_conversation_does_not_exist(client: httpx.AsyncClient) -> None:
-    body = {"model": "thalia", "messages": [{"role": "user", "content": "Hi"}], "elevenlabs_extra_body": {"conversation_id": "call"}}
+    body = {
+        "model": "thalia",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "elevenlabs_extra_body": {"conversation_id": "call"},
+    }
     assert (await client.post("/v1/chat/completions", json=body, headers=ANN)).status_code == 200
     foreign = await client.post("/api/elevenlabs/end", json={"conversation_id": "call"}, headers=BOB)
     unknown = await client.post("/api/elevenlabs/end", json={"conversation_id": "nowhere"}, headers=BOB)
@@ -49,7 +70,9 @@ async def test_another_tenants_conversation_does_not_exist(client: httpx.AsyncCl
 
 
 async def test_a_ticket_opens_one_socket_once(client: httpx.AsyncClient) -> None:
-    session = (await client.post("/api/voice-sessions", json={"agent": "thalia", "channel": "text"}, headers=ANN)).json()
+    session = (
+        await client.post("/api/voice-sessions", json={"agent": "thalia", "channel": "text"}, headers=ANN)
+    ).json()
     async with connect(session["wsUrl"]) as socket:
         await Talk(socket, "").until("ready")
     with pytest.raises(InvalidStatus) as refused:

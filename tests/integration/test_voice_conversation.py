@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
 import httpx
 import numpy as np
 import pytest
-
 from tests.serving import in_process
 from tests.talking import Talk, end, talking
 
@@ -57,7 +57,7 @@ async def test_typed_words_are_answered_in_pieces_and_stored_in_order(client: ht
         assert (heard["text"], heard["turn"], answer["turn"]) == ("Tell me about the court.", 1, 2)
         partial = [data["text"] for kind, data in talk.seen if kind == "agent_response" and not data["final"]]
         assert len(partial) > 1
-        assert all(later.startswith(earlier) for earlier, later in zip(partial, partial[1:], strict=False))
+        assert all(later.startswith(earlier) for earlier, later in pairwise(partial))
         assert partial[-1].strip() == answer["text"]
         assert talk.sound == b""
 
@@ -207,17 +207,23 @@ async def remembers(client: httpx.AsyncClient, user_id: str) -> None:
         "elevenlabs_extra_body": {"patient_id": user_id},
     }
     with anyio.fail_after(20):
-        while "Biscuit" not in (await client.post("/v1/chat/completions", json=question)).text:
+        while "Biscuit" not in (await client.post("/v1/chat/completions", json=question)).text:  # noqa: ASYNC110 - asked as a client would
             await anyio.sleep(0.05)
 
 
 async def test_no_more_sessions_than_allowed(tmp_path: Path) -> None:
-    async with in_process(tmp_path, max_concurrent_sessions=1) as client, talking(client, agent="thalia", channel="text"):
+    async with (
+        in_process(tmp_path, max_concurrent_sessions=1) as client,
+        talking(client, agent="thalia", channel="text"),
+    ):
         answer = await client.post("/api/voice-sessions", json={"agent": "thalia"})
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
 
 
 async def test_an_idle_session_ends(tmp_path: Path) -> None:
-    async with in_process(tmp_path, session_timeout_minutes=0.005) as client, talking(client, agent="thalia", channel="text", greet=False) as talk:
+    async with (
+        in_process(tmp_path, session_timeout_minutes=0.005) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as talk,
+    ):
         assert (await talk.until("complete"))["reason"] == "idle"

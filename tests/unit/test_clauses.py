@@ -22,7 +22,9 @@ def test_the_first_piece_ends_at_a_clause_so_that_the_voice_starts_early() -> No
     assert cut(text)[0] == "That sounds hard, "
 
 
-@pytest.mark.parametrize("text", ["Ask Dr. Meyer about it now.", "It costs 3.50 at most today.", "J. Smith wrote it, e.g. here."])
+@pytest.mark.parametrize(
+    "text", ["Ask Dr. Meyer about it now.", "It costs 3.50 at most today.", "J. Smith wrote it, e.g. here."]
+)
 def test_a_dot_inside_a_sentence_does_not_end_it(text: str) -> None:
     assert "".join(cut(text)) == text
     assert not any(piece.rstrip().endswith(("Dr.", "3.", "J.", "e.g.")) for piece in cut(text))

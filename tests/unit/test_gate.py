@@ -21,7 +21,12 @@ def test_speech_begins_after_its_onset_and_ends_after_its_silence() -> None:
 
 def test_a_pause_shorter_than_the_silence_does_not_end_it() -> None:
     gate = SpeechGate(LIMITS)
-    edges = [gate.feed(0.9) for _ in range(3)] + [gate.feed(0.0) for _ in range(15)] + [gate.feed(0.9)] + [gate.feed(0.0) for _ in range(21)]
+    edges = (
+        [gate.feed(0.9) for _ in range(3)]
+        + [gate.feed(0.0) for _ in range(15)]
+        + [gate.feed(0.9)]
+        + [gate.feed(0.0) for _ in range(21)]
+    )
     assert edges.count("ended") == 0
 
 

@@ -25,8 +25,14 @@ def test_a_clause_still_in_the_making_is_never_whole() -> None:
     assert heard_text([SpokenClause("One two three four", 400)], 200) == "One two"
 
 
-@given(st.lists(st.tuples(st.text(alphabet="ab c.", min_size=1, max_size=20), st.integers(0, 500)), max_size=6), st.integers(0, 3000), st.integers(0, 500))
-def test_more_played_is_never_less_heard_and_always_a_beginning(parts: list[tuple[str, int]], played: int, more: int) -> None:
+@given(
+    st.lists(st.tuples(st.text(alphabet="ab c.", min_size=1, max_size=20), st.integers(0, 500)), max_size=6),
+    st.integers(0, 3000),
+    st.integers(0, 500),
+)
+def test_more_played_is_never_less_heard_and_always_a_beginning(
+    parts: list[tuple[str, int]], played: int, more: int
+) -> None:
     clauses = [SpokenClause(text, samples, complete=True) for text, samples in parts]
     whole = "".join(text for text, _ in parts)
     first, second = heard_text(clauses, played), heard_text(clauses, played + more)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -19,14 +18,18 @@ from starlette.types import ASGIApp, Lifespan
 from voicemind.channels.door import Door
 from voicemind.channels.http import error_response, mistake_response
 from voicemind.errors import VoicemindError
-from voicemind.ops.auth import Keys, Tokens
+from voicemind.ops.auth import Guests
 
 STATIC = Path(__file__).parent.parent / "static"
 _NO_PAGE = "<!doctype html><title>Voicemind</title><p>The server runs. Its page was not built: <code>make run</code> builds it."
 
 
 def application(
-    routes: Sequence[BaseRoute], *, keys: Keys, cookies: Tokens, tickets: Tokens, allowed_origins: Collection[str], lifespan: Lifespan[Starlette] | None = None
+    routes: Sequence[BaseRoute],
+    *,
+    guests: Guests,
+    allowed_origins: Collection[str],
+    lifespan: Lifespan[Starlette] | None = None,
 ) -> ASGIApp:
     """The whole application."""
     app = Starlette(
@@ -50,13 +53,17 @@ def application(
         else [],
         lifespan=lifespan,
     )
-    return Door(app, keys=keys, cookies=cookies, tickets=tickets, allowed_origins=allowed_origins)
+    return Door(app, guests=guests, allowed_origins=allowed_origins)
 
 
 def _page() -> BaseRoute:
     if (STATIC / "index.html").is_file():
         return Mount("/", StaticFiles(directory=STATIC, html=True))
-    return Route("/", lambda _: HTMLResponse(_NO_PAGE))
+    return Route("/", _no_page)
+
+
+async def _no_page(_: Request) -> Response:
+    return HTMLResponse(_NO_PAGE)
 
 
 async def _mistake(request: Request, error: Exception) -> Response:
@@ -67,9 +74,14 @@ async def _mistake(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Starlette's own: unknown path, wrong method."""
     assert isinstance(error, HTTPException)
-    codes = {404: ("not_found", "There is nothing at this address."), 405: ("method_not_allowed", "This address does not take that method.")}
+    codes = {
+        404: ("not_found", "There is nothing at this address."),
+        405: ("method_not_allowed", "This address does not take that method."),
+    }
     code, message = codes.get(error.status_code, ("http_error", "This request cannot be served."))
-    return error_response(request.url.path, status=error.status_code, code=code, message=message, headers=dict(error.headers or {}))
+    return error_response(
+        request.url.path, status=error.status_code, code=code, message=message, headers=dict(error.headers or {})
+    )
 
 
 async def _gone(_: Request, __: Exception) -> Response:
@@ -78,4 +90,9 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 
 async def _crash(request: Request, _: Exception) -> Response:
-    return error_response(request.url.path, status=500, code="internal_error", message="Something went wrong here. The request id helps to find it.")
+    return error_response(
+        request.url.path,
+        status=500,
+        code="internal_error",
+        message="Something went wrong here. The request id helps to find it.",
+    )

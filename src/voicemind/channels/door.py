@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicemind.channels.http import mistake_response
 from voicemind.errors import Forbidden, Unauthenticated, VoicemindError
-from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Keys, Tokens, host_is_ours, origin_is_ours
+from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Guests, host_is_ours, origin_is_ours
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
 GUARDED_PREFIXES = ("/api/", "/v1/", "/voice-conversation")
@@ -30,9 +30,9 @@ _SECURITY_HEADERS = [
 class Door:
     """Pure ASGI around the application. Puts the caller's tenant into `scope["state"]["tenant"]`."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, cookies: Tokens, tickets: Tokens, allowed_origins: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, guests: Guests, allowed_origins: Collection[str]) -> None:
         self._app = app
-        self._keys, self._cookies, self._tickets = keys, cookies, tickets
+        self._guests = guests
         self._allowed_origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +49,7 @@ class Door:
 
     def _admit(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        keyless = not self._keys
+        keyless = not self._guests.keys
         host = headers.get("host", "")
         if not host_is_ours(host, keyless=keyless):
             raise Forbidden("Without keys this server answers on 127.0.0.1 and localhost only.")
@@ -67,14 +67,14 @@ class Door:
     def _tenant(self, scope: Scope, headers: MutableMapping[str, str]) -> str | None:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._keys.tenant_of(key.strip())
+            return self._guests.keys.tenant_of(key.strip())
         if scope["type"] == "websocket" and (ticket := parse_qs(scope["query_string"].decode("latin-1")).get("ticket")):
-            return self._tickets.tenant_of(ticket[0])
+            return self._guests.tickets.tenant_of(ticket[0])
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return None
-        return self._cookies.tenant_of(cookie.value) if cookie else None
+        return self._guests.cookies.tenant_of(cookie.value) if cookie else None
 
 
 def _marking(send: Send, request_id: str) -> Send:
@@ -82,7 +82,11 @@ def _marking(send: Send, request_id: str) -> Send:
 
     async def marked(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            headers: list[tuple[bytes, bytes]] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), *_SECURITY_HEADERS]
+            headers: list[tuple[bytes, bytes]] = [
+                *message.get("headers", []),
+                (b"x-request-id", request_id.encode()),
+                *_SECURITY_HEADERS,
+            ]
             message = {**message, "headers": headers}
         await send(message)
 
@@ -100,5 +104,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: VoicemindEr
     if "websocket.http.response" not in extensions:
         await send({"type": "websocket.close", "code": 1008})
         return
-    await send({"type": "websocket.http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send(
+        {"type": "websocket.http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    )
     await send({"type": "websocket.http.response.body", "body": response.body})

@@ -15,7 +15,13 @@ T = TypeVar("T")
 
 CHAT_LIMIT_BYTES = 2 * 1024 * 1024
 _PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "invalid_request_error", 429: "rate_limit_error"}
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+}
 
 
 class WrongContentType(ClientMistake):
@@ -33,7 +39,9 @@ def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | 
 async def read_json(request: Request, type_: type[T], *, limit: int = CHAT_LIMIT_BYTES) -> T:
     """The request's JSON body as `type_`. Raises WrongContentType, TooLarge, and BadRequest which names the field."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json" and not (content_type.startswith("application/") and content_type.endswith("+json")):
+    if content_type != "application/json" and not (
+        content_type.startswith("application/") and content_type.endswith("+json")
+    ):
         raise WrongContentType("Send JSON with Content-Type: application/json.")
     body = await read_body(request, limit=limit)
     try:
@@ -68,7 +76,9 @@ def _explained(error: msgspec.ValidationError) -> BadRequest:
     return BadRequest(_PLACE.sub("", text) + ".", param=param or None)
 
 
-def error_response(path: str, *, status: int, code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None) -> Response:
+def error_response(
+    path: str, *, status: int, code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """An error: the object form of OpenAI, or on the older `/api/*` endpoints `{"error", "detail"}`."""
     content: dict[str, Any]
     if path.startswith("/api/") and not path.startswith("/api/v1/"):
@@ -87,6 +97,8 @@ def mistake_response(path: str, error: VoicemindError) -> Response:
             headers["Connection"] = "close"  # else the server would go on reading a body that nobody wants
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return error_response(path, status=error.status, code=error.code, message=str(error), param=error.param, headers=headers)
+        return error_response(
+            path, status=error.status, code=error.code, message=str(error), param=error.param, headers=headers
+        )
     headers = {"Retry-After": "5"} if error.status == 503 else {}
     return error_response(path, status=error.status, code=error.code, message=str(error), headers=headers)

@@ -23,17 +23,30 @@ ATTEMPTS = 5
 FIRST_DELAY_S = 5.0
 LOOK_AGAIN_S = 1.0
 """How often the queue is looked at without being told: another process may have put something there."""
-LEASE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Times in seconds: when an open conversation without activity is ended, and when one whose client is gone is."""
+    """Times, all in seconds."""
+
+    idle_s: float = 1800.0
+    """Silence after which a live session ends."""
 
     stale_s: float = 3600.0
+    """Silence after which an open conversation is ended, live or not."""
+
     detached_s: float = 120.0
+    """How long a conversation whose client is gone can be gone on with."""
+
+    reflection_s: float = 5.0
+    """How long a new conversation waits for a reflection of its mind that is still running."""
+
+    end_s: float = 120.0
+    """How long the end of a conversation waits for its reflection."""
+
     sweep_every_s: float = 15.0
-    lease_s: float = LEASE_S
+    lease_s: float = 60.0
+    """After how long a reflection that a dead process had begun is taken over."""
 
 
 class Endings:
@@ -52,7 +65,7 @@ class Endings:
     ) -> None:
         self._store, self._opening, self._minds, self._reflector = store, opening, minds, reflector
         self._worker = worker
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._reflected = reflected
         self._queued = anyio.Event()
         self._finished = anyio.Event()
@@ -95,7 +108,7 @@ class Endings:
 
     def left(self, opened: Opened) -> None:
         """The client of this conversation is gone; it is ended unless somebody comes back in time."""
-        self._detached[opened.conversation.tenant, opened.conversation.id] = monotonic_s() + self._patience.detached_s
+        self._detached[opened.conversation.tenant, opened.conversation.id] = monotonic_s() + self.patience.detached_s
 
     def back(self, opened: Opened) -> None:
         """Somebody came back."""
@@ -111,7 +124,7 @@ class Endings:
         while True:
             queued, self._queued = self._queued, anyio.Event()
             try:
-                reflection = await self._store.claim_reflection(self._worker, lease_s=self._patience.lease_s)
+                reflection = await self._store.claim_reflection(self._worker, lease_s=self.patience.lease_s)
             except StorageUnavailable as error:
                 log.warning("reflections cannot be read", code=error.code)
                 reflection = None
@@ -133,7 +146,13 @@ class Endings:
             code = error.code if isinstance(error, VoicemindError) else "internal_error"
             gives_up = reflection.attempts >= ATTEMPTS or isinstance(error, UnknownAgent)
             delay_s = None if gives_up else FIRST_DELAY_S * 4 ** (reflection.attempts - 1)
-            log.warning("reflection failed", conversation_id=reflection.conversation_id, code=code, kind=type(error).__name__, retry_s=delay_s)
+            log.warning(
+                "reflection failed",
+                conversation_id=reflection.conversation_id,
+                code=code,
+                kind=type(error).__name__,
+                retry_s=delay_s,
+            )
             await self._postpone(reflection, code, delay_s)
             return
         self._minds.forget(reflection.key)
@@ -161,12 +180,16 @@ class Endings:
             version = await self._store.mind(reflection.key)
             if version is None:
                 raise StorageUnavailable("The mind of this conversation is missing.")
-            proposal = await self._reflector.reflect(opened.agent, version, turns, conversation_id=identity, person=opened.person)
+            proposal = await self._reflector.reflect(
+                opened.agent, version, turns, conversation_id=identity, person=opened.person
+            )
             sound = grounded(proposal.operations, opened.agent, turns=turns, conversation_id=identity)
             outcome = apply(version, sound.operations, opened.agent)
             notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
             try:
-                return await self._store.finish_reflection(reflection, parent=version.number, blocks=outcome.blocks, notes=notes)
+                return await self._store.finish_reflection(
+                    reflection, parent=version.number, blocks=outcome.blocks, notes=notes
+                )
             except StaleVersion:
                 continue  # another conversation with the same mind was faster: think again about what it knows now
         raise StaleVersion("The mind changed faster than it could be reflected on.")
@@ -177,7 +200,7 @@ class Endings:
                 await self._sweep_once()
             except VoicemindError as error:
                 log.warning("sweep failed", code=error.code)
-            await anyio.sleep(self._patience.sweep_every_s)
+            await anyio.sleep(self.patience.sweep_every_s)
 
     async def _sweep_once(self) -> None:
         """End what nobody will go on with."""
@@ -186,7 +209,7 @@ class Endings:
             if until <= now:
                 self._detached.pop((tenant, identity), None)
                 await self.end(await self._opening.found(tenant, identity))
-        for conversation in await self._store.stale_conversations(utc_now() - timedelta(seconds=self._patience.stale_s)):
+        for conversation in await self._store.stale_conversations(utc_now() - timedelta(seconds=self.patience.stale_s)):
             try:
                 await self.end(await self._opening.found(conversation.tenant, conversation.id))
             except UnknownAgent:

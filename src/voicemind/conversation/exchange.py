@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -55,7 +55,11 @@ class Exchanges:
         unreflected = () if stored else await self._endings.unreflected(opened.key)
         said, finished = "", Finished()
         try:
-            async with aclosing(self._replies.reply(replace(situation, history=placement.history, unreflected=unreflected, person=opened.person))) as pieces:
+            async with aclosing(
+                self._replies.reply(
+                    replace(situation, history=placement.history, unreflected=unreflected, person=opened.person)
+                )
+            ) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Finished):
                         finished = piece
@@ -75,7 +79,7 @@ class Exchanges:
             await self._store.append_turn(opened.conversation.tenant, opened.conversation.id, turn)
 
     @asynccontextmanager
-    async def _alone(self, opened: Opened) -> AsyncIterator[None]:
+    async def _alone(self, opened: Opened) -> AsyncGenerator[None]:
         """A request that is sent twice must find the first one's reply, not race with it."""
         name = (opened.conversation.tenant, opened.conversation.id)
         lock, users = self._running.get(name, (anyio.Lock(), 0))
@@ -89,5 +93,3 @@ class Exchanges:
                 del self._running[name]
             else:
                 self._running[name] = (lock, users - 1)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import anyio
@@ -27,10 +27,12 @@ class Live:
     def refuse_when_full(self) -> None:
         """Raises Busy where no further session may start."""
         if len(self._sessions) >= self._limit:
-            raise Busy("Too many people are talking right now. Please try again in a moment.", retry_after_s=RETRY_AFTER_S)
+            raise Busy(
+                "Too many people are talking right now. Please try again in a moment.", retry_after_s=RETRY_AFTER_S
+            )
 
     @contextmanager
-    def serving(self, session: Session) -> Iterator[None]:
+    def serving(self, session: Session) -> Generator[None]:
         """The session is live inside this block. A session that already serves the conversation is asked to leave: the newer client wins."""
         name = (session.opened.conversation.tenant, session.opened.conversation.id)
         if (older := self._sessions.get(name)) is not None:

@@ -43,7 +43,9 @@ class Opening:
             raise UnknownAgent(f"There is no agent of that name; there are: {known}.", param="model")
         return found
 
-    async def open(self, agent: Agent, *, tenant: str, user_id: str | None, conversation_id: str | None, channel: str) -> Opened:
+    async def open(
+        self, agent: Agent, *, tenant: str, user_id: str | None, conversation_id: str | None, channel: str
+    ) -> Opened:
         """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
 
         Raises BadRequest where the conversation belongs to another agent or person, ConversationOver where it has ended.

@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from voicemind.clock import monotonic_s
-from voicemind.conversation.ending import Endings
+from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
 from voicemind.errors import ProviderError
@@ -19,8 +19,6 @@ from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Modality, NewTurn, Store, Turn
 
 log = structlog.get_logger(__name__)
-
-IDLE_LOOK_S = 1.0
 
 Show = Callable[[Event], Awaitable[None]]
 BuildEngine = Callable[[Scene], Engine]
@@ -39,15 +37,14 @@ class Session:
         endings: Endings,
         build_engine: BuildEngine,
         show: Show,
-        idle_s: float,
-        reflection_wait_s: float,
+        patience: Patience,
     ) -> None:
         self.opened = opened
         self.over = anyio.Event()
         """Set when everything is stored and nothing more will be shown."""
         self._channel: Channel = channel
         self._store, self._replies, self._endings, self._show = store, replies, endings, show
-        self._idle_s, self._reflection_wait_s = idle_s, reflection_wait_s
+        self._patience = patience
         self._turns: list[Turn] = []
         self._unreflected: tuple[str, ...] = ()
         self._leaving = anyio.Event()
@@ -88,7 +85,7 @@ class Session:
         opened = self.opened
         self._endings.back(opened)
         self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
-        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._reflection_wait_s)
+        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._patience.reflection_s)
 
     async def user_said(self, text: str, *, modality: Modality) -> None:
         """Store the person's turn, then show it."""
@@ -101,7 +98,13 @@ class Session:
         turn = await self._keep(
             NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
         )
-        log.info("turn", conversation_id=self.opened.conversation.id, turn=turn.seq, interrupted=said.interrupted, **said.timings_ms)
+        log.info(
+            "turn",
+            conversation_id=self.opened.conversation.id,
+            turn=turn.seq,
+            interrupted=said.interrupted,
+            **said.timings_ms,
+        )
         await self._show(AgentTurn(said.generation, turn))
 
     def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
@@ -144,8 +147,8 @@ class Session:
 
     async def _watch(self) -> None:
         """End what has been silent for too long."""
-        while monotonic_s() - self._active_at < self._idle_s:
-            await anyio.sleep(min(IDLE_LOOK_S, self._idle_s))
+        while (left_s := self._active_at + self._patience.idle_s - monotonic_s()) > 0:  # noqa: ASYNC110 - every touch moves the moment
+            await anyio.sleep(left_s)
         self.leave("idle")
 
     async def _close(self) -> None:

@@ -32,7 +32,11 @@ def place(stored: Sequence[Turn], messages: Sequence[Message]) -> Placement:
     """Compare the chat of a request (user and assistant messages; the last user message is what is asked) with the transcript."""
     asked = [message.content for message in messages if message.role == "user"]
     said = [turn for turn in stored if turn.role == "user"]
-    history = tuple(messages) if len(messages) > len(stored) or not stored else (*messages_of(stored), Message("user", asked[-1]))
+    history = (
+        tuple(messages)
+        if len(messages) > len(stored) or not stored
+        else (*messages_of(stored), Message("user", asked[-1]))
+    )
     is_again = bool(said) and said[-1].generated == asked[-1] and (len(asked) == len(said) or len(messages) == 1)
     if not is_again:
         return Placement("new", asked[-1], history)

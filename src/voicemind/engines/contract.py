@@ -94,7 +94,7 @@ class Said:
     generated: str
     heard: str
     interrupted: bool
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Scene(Protocol):
@@ -102,15 +102,19 @@ class Scene(Protocol):
 
     async def user_said(self, text: str, *, modality: Modality) -> None:
         """Store the person's turn and show it; returns once it is safe on disk."""
+        ...
 
     def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
         """The mind's reply to the conversation as it stands. Raises ProviderError."""
+        ...
 
     async def agent_said(self, said: Said) -> None:
         """Store the agent's turn and show it; returns once it is safe on disk."""
+        ...
 
     async def show(self, event: Event) -> None:
         """Let the client know. May wait where the client is slow."""
+        ...
 
 
 class Engine(Protocol):
@@ -118,24 +122,32 @@ class Engine(Protocol):
 
     async def run(self) -> None:
         """Serve until cancelled. What was being said then is stored as far as it was heard."""
+        ...
 
     async def hear(self, samples: bytes) -> None:
         """What the microphone hears: 16-bit mono at 16 kHz. Waits where the engine cannot keep up."""
+        ...
 
     async def read(self, text: str) -> None:
         """The person typed this."""
+        ...
 
     async def greet(self, text: str) -> None:
         """Say this without being asked."""
+        ...
 
     async def interrupt(self) -> None:
         """Stop talking. Idempotent; answered with Hushed."""
+        ...
 
     async def finish(self) -> None:
         """The conversation ends: stop talking, and store what the person said last, even if it is still being recognised. Takes seconds at most."""
+        ...
 
     def close(self) -> None:
         """Let go of everything; after `run`, or instead of it. Safe to call twice."""
+        ...
 
     def played(self, generation: int, ms: float) -> None:
         """The client says how much of a reply has left its loudspeaker, in milliseconds."""
+        ...

@@ -72,6 +72,7 @@ class Llm(Protocol):
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured (a model file is missing)."""
+        ...
 
     def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
         """Answer, piece by piece; exactly one Finished comes last.
@@ -79,9 +80,12 @@ class Llm(Protocol):
         Iterate it under `contextlib.aclosing`: closing early stops the generation at the provider within a second.
         Raises ProviderUnavailable or ProviderRefused.
         """
+        ...
 
     async def warm(self, messages: tuple[Message, ...]) -> None:
         """Read this beginning of a prompt into the cache, so that the next answer starts sooner. Gives way to urgent questions."""
+        ...
 
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
+        ...

@@ -26,7 +26,9 @@ class Minds:
             return known
         forgotten = self._forgotten
         version = await self._store.mind(key)
-        if version is not None and forgotten == self._forgotten:  # else a newer one may have been written while this was read
+        if (
+            version is not None and forgotten == self._forgotten
+        ):  # else a newer one may have been written while this was read
             self._versions[key] = version
             if len(self._versions) > self._kept:
                 self._versions.popitem(last=False)

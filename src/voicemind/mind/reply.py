@@ -63,8 +63,18 @@ class Replies:
 
     async def _messages(self, situation: Situation) -> tuple[Message, ...]:
         version = await self._minds.newest(situation.key)
-        system = prompt.compose(situation.agent, version, channel=situation.channel, unreflected=situation.unreflected, person=situation.person)
+        system = prompt.compose(
+            situation.agent,
+            version,
+            channel=situation.channel,
+            unreflected=situation.unreflected,
+            person=situation.person,
+        )
         if situation.guidance:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
-        room = self._llm.context_tokens * CHARS_A_TOKEN - len(system) - 4 * (situation.max_tokens or situation.agent.max_tokens)
+        room = (
+            self._llm.context_tokens * CHARS_A_TOKEN
+            - len(system)
+            - 4 * (situation.max_tokens or situation.agent.max_tokens)
+        )
         return (Message("system", system), *fitting(situation.history, chars=max(room, 400)))

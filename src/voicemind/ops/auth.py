@@ -27,7 +27,11 @@ class Keys:
         for pair in filter(None, (part.strip() for part in text.split(","))):
             tenant, colon, key = pair.partition(":")
             if not (colon and tenant.strip() and len(key.strip()) >= 8):
-                raise Misconfigured("VOICEMIND_API_KEYS", "a pair cannot be used", accepted="tenant:key,tenant2:key2 with keys of 8 characters or more")
+                raise Misconfigured(
+                    "VOICEMIND_API_KEYS",
+                    "a pair cannot be used",
+                    accepted="tenant:key,tenant2:key2 with keys of 8 characters or more",
+                )
             self._digests.append((_digest(key.strip()), tenant.strip()))
 
     def __bool__(self) -> bool:
@@ -69,6 +73,15 @@ class Tokens:
         """Whose it is; None for one that is unknown, expired or used up."""
         owner = self._owners.pop(token, None) if self._single_use else self._owners.get(token)
         return owner[0] if owner and owner[1] > monotonic_s() else None
+
+
+class Guests:
+    """Everybody who may come in: by key, by the cookie that the page got for one, or by a ticket for one socket."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.cookies = Tokens(life_s=COOKIE_LIFE_S, single_use=False)
+        self.tickets = Tokens(life_s=TICKET_LIFE_S, single_use=True)
 
 
 def host_is_ours(host: str, *, keyless: bool) -> bool:

@@ -45,7 +45,7 @@ def resampled(pcm: Pcm, rate_hz: int) -> Pcm:
     """The same sound at another rate (soxr, high quality). Whole clips only: a stream needs a `soxr.ResampleStream`."""
     if pcm.rate_hz == rate_hz or not pcm.samples:
         return Pcm(pcm.samples, rate_hz)
-    import soxr
+    import soxr  # pyright: ignore[reportMissingTypeStubs]
 
     samples = np.frombuffer(pcm.samples, dtype="<i2")
     return Pcm(soxr.resample(samples, pcm.rate_hz, rate_hz).astype("<i2").tobytes(), rate_hz)

@@ -19,7 +19,7 @@ from voicemind.conversation.opening import Opened, Opening, external_id, still_o
 from voicemind.errors import BadRequest, StorageUnavailable, Unauthenticated
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import render_block
-from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Keys, Tokens
+from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
 from voicemind.store.contract import MindVersion, Reflection, Store
 
 
@@ -56,15 +56,11 @@ class Admin:
         endings: Endings,
         live: Live,
         agents: Mapping[str, Agent],
-        keys: Keys,
-        cookies: Tokens,
-        tickets: Tokens,
-        end_wait_s: float,
+        guests: Guests,
         problem: Callable[[], Awaitable[str]],
     ) -> None:
         self._store, self._opening, self._endings, self._live = store, opening, endings, live
-        self._agents, self._keys, self._cookies, self._tickets = agents, keys, cookies, tickets
-        self._end_wait_s = end_wait_s
+        self._agents, self._guests = agents, guests
         self._problem = problem
 
     def routes(self) -> Sequence[Route]:
@@ -85,17 +81,26 @@ class Admin:
     async def ready(self, _: Request) -> Response:
         """The database answers and the models are loaded."""
         problem = await self._problem()
-        return json_response({"status": "ready"}) if not problem else json_response({"status": problem}, status=503, headers={"Retry-After": "2"})
+        return (
+            json_response({"status": "ready"})
+            if not problem
+            else json_response({"status": problem}, status=503, headers={"Retry-After": "2"})
+        )
 
     async def login(self, request: Request) -> Response:
         """Exchange a key for a cookie that scripts cannot read."""
         body = await read_json(request, Login)
-        tenant = self._keys.tenant_of(body.key) if self._keys else None
+        tenant = self._guests.keys.tenant_of(body.key) if self._guests.keys else None
         if tenant is None:
             raise Unauthenticated("This key is not known here.")
         response = Response(status_code=204)
         response.set_cookie(
-            COOKIE, self._cookies.issue(tenant), max_age=COOKIE_LIFE_S, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+            COOKIE,
+            self._guests.cookies.issue(tenant),
+            max_age=COOKIE_LIFE_S,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
         )
         return response
 
@@ -137,8 +142,8 @@ class Admin:
             query["channel"] = body.channel
         if not body.greet:
             query["greet"] = "0"
-        if self._keys:
-            query["ticket"] = self._tickets.issue(request.state.tenant)
+        if self._guests.keys:
+            query["ticket"] = self._guests.tickets.issue(request.state.tenant)
         scheme = "wss" if request.url.scheme == "https" else "ws"
         return {
             "conversationDetailId": identity,
@@ -157,12 +162,21 @@ class Admin:
         opened = await self._opening.found(request.state.tenant, identity)
         await self._live.end(request.state.tenant, identity)
         await self._endings.end(opened)
-        reflection = await self._endings.reflection(opened, wait_s=self._end_wait_s)
+        reflection = await self._endings.reflection(opened, wait_s=self._endings.patience.end_s)
         if reflection is None:
             detail = "The reflection is still running; ask again."
-            return json_response({"status": "pending", "conversation_id": identity, "detail": detail}, status=202, headers={"Retry-After": "10"})
+            return json_response(
+                {"status": "pending", "conversation_id": identity, "detail": detail},
+                status=202,
+                headers={"Retry-After": "10"},
+            )
         if reflection.status == "failed":
-            return error_response(request.url.path, status=503, code="reflection_failed", message="The reflection could not be done; the transcript is kept.")
+            return error_response(
+                request.url.path,
+                status=503,
+                code="reflection_failed",
+                message="The reflection could not be done; the transcript is kept.",
+            )
         return json_response(await self._outcome(opened, reflection))
 
     async def _outcome(self, opened: Opened, reflection: Reflection) -> dict[str, object]:
@@ -179,6 +193,7 @@ class Admin:
         version: MindVersion | None = await self._store.mind_version(opened.key, number) if number else None
         if version is None:
             raise StorageUnavailable("A version of this mind is missing.")
-        return {block.label: render_block(version.blocks.get(block.label, ())) if block.reflects else block.text for block in opened.agent.blocks}
-
-
+        return {
+            block.label: render_block(version.blocks.get(block.label, ())) if block.reflects else block.text
+            for block in opened.agent.blocks
+        }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import structlog
@@ -28,6 +28,7 @@ from voicemind.speech.audio import INPUT_RATE_HZ
 log = structlog.get_logger(__name__)
 
 MISSING_ID, ENGINE_FAILED, UNKNOWN_ID, REPLACED = 4000, 4001, 4404, 4409
+REFUSALS: dict[type[Exception], int] = {BadMessage: MISSING_ID, UnknownConversation: UNKNOWN_ID, Busy: 1013}
 MISTAKES_ALLOWED, MISTAKES_WITHIN_S = 10, 10.0
 EVENTS_WAITING = 256
 """Messages that may wait for a slow client: about ten seconds of 40 ms frames. Then the engine waits for the client."""
@@ -40,7 +41,7 @@ BuildSession = Callable[[Opened, Channel, Show], Session]
 class Mistakes:
     """Counts what could not be used; too much of it in a short time is abuse."""
 
-    times: deque[float] = field(default_factory=deque)
+    times: deque[float] = field(default_factory=deque[float])
 
     def too_many(self, now: float) -> bool:
         """One more, now; whether that is too many."""
@@ -80,7 +81,9 @@ class VoiceConversations:
     async def _find(self, socket: WebSocket) -> Opened:
         identity = socket.query_params.get("conversationDetailId", "")
         if not identity:
-            raise BadMessage("conversationDetailId is missing: get one from POST /api/voice-sessions.", param="conversationDetailId")
+            raise BadMessage(
+                "conversationDetailId is missing: get one from POST /api/voice-sessions.", param="conversationDetailId"
+            )
         return still_open(await self._opening.found(socket.state.tenant, identity))
 
     def _ready(self, opened: Opened, channel: Channel, line: _Line) -> wire.Ready:
@@ -125,8 +128,7 @@ class _Line:
 
     async def refuse(self, error: VoicemindError) -> None:
         """Say why this socket cannot serve, and close it."""
-        codes = {BadMessage: MISSING_ID, UnknownConversation: UNKNOWN_ID, Busy: 1013}
-        code = codes.get(type(error), ENGINE_FAILED)
+        code = REFUSALS.get(type(error), ENGINE_FAILED)
         log.info("socket refused", code=error.code, close=code)
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._socket.send_text(_serialised(wire.Error(message=str(error), code=error.code)))
@@ -152,7 +154,12 @@ class _Line:
 
     async def _broken(self, error: Exception) -> None:
         code = error.code if isinstance(error, VoicemindError) else "internal_error"
-        log.error("conversation broke off", session_id=self.session_id, code=code, exc_info=None if isinstance(error, VoicemindError) else error)
+        log.error(
+            "conversation broke off",
+            session_id=self.session_id,
+            code=code,
+            exc_info=None if isinstance(error, VoicemindError) else error,
+        )
         words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._socket.send_text(_serialised(wire.Error(message=words, code=code)))
@@ -204,8 +211,7 @@ class _Line:
                 session.leave("end")
 
 
-def _parsed(message: object, *, binary: bool) -> wire.ClientMessage:
-    assert isinstance(message, dict)
+def _parsed(message: MutableMapping[str, Any], *, binary: bool) -> wire.ClientMessage:
     text, content = message.get("text"), message.get("bytes")
     if text is not None:
         return wire.parse_text(text)
@@ -223,7 +229,7 @@ def _frame(event: happening.Event, *, binary: bool) -> str | bytes:
     return _serialised(_event(event))
 
 
-def _event(event: happening.Event) -> wire.Event:
+def _event(event: happening.Event) -> wire.Event:  # noqa: PLR0911 - one line for each event
     match event:
         case happening.StateChanged(state):
             return wire.State(state=state)
@@ -235,7 +241,9 @@ def _event(event: happening.Event) -> wire.Event:
             return wire.AgentResponse(text=text, final=False, generation=generation)
         case happening.AgentTurn(generation, turn):
             text = turn.generated if turn.heard is None else turn.heard
-            return wire.AgentResponse(text=text, final=True, generation=generation, interrupted=turn.interrupted, turn=turn.seq)
+            return wire.AgentResponse(
+                text=text, final=True, generation=generation, interrupted=turn.interrupted, turn=turn.seq
+            )
         case happening.Hushed(generation):
             return wire.Interrupted(generation=generation)
         case happening.Trouble(code, message):
@@ -249,7 +257,7 @@ def _event(event: happening.Event) -> wire.Event:
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
     for error in group.exceptions:
         if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
+            yield from _leaves(error)  # pyright: ignore[reportUnknownArgumentType] - isinstance forgets what is inside
         else:
             yield error
 

@@ -63,7 +63,9 @@ class Sound:
 
 
 ClientMessage = Text | Sound | Interrupt | End | Played
-_decoder = msgspec.json.Decoder(Text | Audio | Interrupt | End | Played)
+_decoder: msgspec.json.Decoder[Text | Audio | Interrupt | End | Played] = msgspec.json.Decoder(
+    Text | Audio | Interrupt | End | Played
+)
 
 
 def parse_text(frame: str) -> ClientMessage:
@@ -128,7 +130,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     type: ClassVar[str]
 
 
-class Ready(Event):
+class Ready(Event, frozen=True, rename="camel"):
     """The conversation can begin."""
 
     type: ClassVar[str] = "ready"
@@ -144,14 +146,14 @@ class Ready(Event):
     binary: bool = False
 
 
-class State(Event):
+class State(Event, frozen=True, rename="camel"):
     """What the agent does now: `waking`, `listening`, `thinking` or `speaking`."""
 
     type: ClassVar[str] = "state"
     state: str
 
 
-class Transcript(Event):
+class Transcript(Event, frozen=True, rename="camel"):
     """What was heard of the person. A final one is stored; one that is not may change and comes again."""
 
     type: ClassVar[str] = "transcript"
@@ -160,7 +162,7 @@ class Transcript(Event):
     turn: int | None = None
 
 
-class AgentResponse(Event):
+class AgentResponse(Event, frozen=True, rename="camel"):
     """What the agent says: the whole text of the reply so far. The final one is stored, and is what was heard where it was interrupted."""
 
     type: ClassVar[str] = "agent_response"
@@ -171,7 +173,7 @@ class AgentResponse(Event):
     turn: int | None = None
 
 
-class AudioChunk(Event):
+class AudioChunk(Event, frozen=True, rename="camel"):
     """A piece of the reply's sound, for clients that do not take binary frames."""
 
     type: ClassVar[str] = "audio_chunk"
@@ -181,14 +183,14 @@ class AudioChunk(Event):
     position_ms: int
 
 
-class Interrupted(Event):
+class Interrupted(Event, frozen=True, rename="camel"):
     """The reply of this generation is silent from now on; drop what is left of its sound."""
 
     type: ClassVar[str] = "interrupted"
     generation: int
 
 
-class Error(Event):
+class Error(Event, frozen=True, rename="camel"):
     """Something went wrong; the conversation goes on unless the socket closes."""
 
     type: ClassVar[str] = "error"
@@ -196,7 +198,7 @@ class Error(Event):
     code: str
 
 
-class Complete(Event):
+class Complete(Event, frozen=True, rename="camel"):
     """The conversation is over; the socket closes next."""
 
     type: ClassVar[str] = "complete"

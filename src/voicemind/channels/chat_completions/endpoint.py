@@ -29,7 +29,9 @@ class EventStream(Response):
     """Server-sent events from a generator, which is closed when the client goes away."""
 
     def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(
+            media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
         del self.headers["content-length"]
         self._frames = frames
 
@@ -59,11 +61,17 @@ class ChatCompletions:
 
     def routes(self) -> Sequence[Route]:
         """Where they are found."""
-        return [Route("/v1/chat/completions", self.complete, methods=["POST"]), Route("/v1/models", self.models, methods=["GET"])]
+        return [
+            Route("/v1/chat/completions", self.complete, methods=["POST"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+        ]
 
     async def models(self, _: HttpRequest) -> Response:
         """Every agent is a model."""
-        listed = [{"id": slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"} for slug in sorted(self._agents)]
+        listed = [
+            {"id": slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"}
+            for slug in sorted(self._agents)
+        ]
         return json_response({"object": "list", "data": listed})
 
     async def complete(self, http: HttpRequest) -> Response:
@@ -93,12 +101,16 @@ class ChatCompletions:
     ) -> tuple[Opened | None, Situation]:
         """Without a conversation id the answer comes from the mind as it is, and nothing is kept."""
         prefix = "elevenlabs_extra_body."
-        person = external_id(extra.patient_id, param=prefix + "patient_id") or external_id(extra.user_id or request.user_id, param=prefix + "user_id")
+        person = external_id(extra.patient_id, param=prefix + "patient_id") or external_id(
+            extra.user_id or request.user_id, param=prefix + "user_id"
+        )
         conversation_id = external_id(extra.conversation_id, param=prefix + "conversation_id")
         opened = None
         if conversation_id:
             opened = still_open(
-                await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=conversation_id, channel="chat_completions")
+                await self._opening.open(
+                    agent, tenant=tenant, user_id=person, conversation_id=conversation_id, channel="chat_completions"
+                )
             )
         key = opened.key if opened else agent.mind_key(tenant, person or f"anonymous-{uuid_utils.uuid7()}")
         return opened, Situation(
@@ -124,7 +136,9 @@ async def _whole(pieces: Pieces) -> tuple[str, Finished]:
     return text, finished
 
 
-async def _frames(first: TextDelta | Finished, pieces: Pieces, chunks: wire.Chunks, *, wants_usage: bool) -> AsyncGenerator[bytes, None]:
+async def _frames(
+    first: TextDelta | Finished, pieces: Pieces, chunks: wire.Chunks, *, wants_usage: bool
+) -> AsyncGenerator[bytes, None]:
     async with aclosing(pieces):
         yield chunks.delta({"role": "assistant", "content": ""})
         piece: TextDelta | Finished | None = first

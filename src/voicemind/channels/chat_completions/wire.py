@@ -84,7 +84,11 @@ def chat(request: Request) -> Chat:
     if max_tokens is not None and max_tokens < 1:
         raise BadRequest("At least one token must be asked for.", param="max_tokens")
     texts = [(message.role, _text(message, index)) for index, message in enumerate(request.messages)]
-    history = tuple(Message("user" if role == "user" else "assistant", text) for role, text in texts if role in ("user", "assistant") and text)
+    history = tuple(
+        Message("user" if role == "user" else "assistant", text)
+        for role, text in texts
+        if role in ("user", "assistant") and text
+    )
     if not history or history[-1].role != "user":
         raise BadRequest("The last message must be the user's.", param="messages")
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
@@ -100,8 +104,12 @@ def chat(request: Request) -> Chat:
 def _text(message: ChatMessage, index: int) -> str:
     if message.content is None or isinstance(message.content, str):
         return (message.content or "").strip()
-    if other := next((part.type for part in message.content if part.type not in ("text", "input_text", "refusal")), None):
-        raise BadRequest(f"Content of type {other[:40]!r} cannot be used here, only text.", param=f"messages[{index}].content")
+    if other := next(
+        (part.type for part in message.content if part.type not in ("text", "input_text", "refusal")), None
+    ):
+        raise BadRequest(
+            f"Content of type {other[:40]!r} cannot be used here, only text.", param=f"messages[{index}].content"
+        )
     return " ".join(part.text for part in message.content).strip()
 
 
@@ -117,7 +125,12 @@ def usage(spent: Usage) -> dict[str, Any]:
 
 def completion(identity: str, created: int, model: str, text: str, finished: Finished) -> dict[str, Any]:
     """A whole answer."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "logprobs": None, "finish_reason": finished.reason}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, "refusal": None},
+        "logprobs": None,
+        "finish_reason": finished.reason,
+    }
     return {
         "id": identity,
         "object": "chat.completion",
@@ -136,7 +149,12 @@ class Chunks:
 
     def delta(self, content: dict[str, str], *, finish_reason: str | None = None) -> bytes:
         """A chunk with one delta."""
-        return _frame({**self._head, "choices": [{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish_reason}]})
+        return _frame(
+            {
+                **self._head,
+                "choices": [{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish_reason}],
+            }
+        )
 
     def usage(self, spent: Usage) -> bytes:
         """The last chunk where the caller asked for usage: no choices."""

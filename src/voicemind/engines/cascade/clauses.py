@@ -49,7 +49,10 @@ class ClauseCutter:
     def _cut(self) -> int | None:
         """Where the next clause ends; None where that cannot be told yet."""
         for match in _SENTENCE_END.finditer(self._pending):
-            if not _ABBREVIATION.search(self._pending[: match.end()].rstrip()) and self._pending[: match.start()].strip():
+            if (
+                not _ABBREVIATION.search(self._pending[: match.end()].rstrip())
+                and self._pending[: match.start()].strip()
+            ):
                 return self._early(match.end())
         return self._early(None)
 

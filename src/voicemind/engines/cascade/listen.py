@@ -43,7 +43,9 @@ class Listener:
         self._ended = True
         self._changed.set()
 
-    async def run(self, on_partial: Callable[[str], Awaitable[None]], on_final: Callable[[str], Awaitable[None]]) -> None:
+    async def run(
+        self, on_partial: Callable[[str], Awaitable[None]], on_final: Callable[[str], Awaitable[None]]
+    ) -> None:
         """Recognise until the end. Exactly one call of `on_final` comes last, with "" where nothing was said.
 
         Raises ProviderError after that call when the recogniser failed.

@@ -41,7 +41,16 @@ _SHOWN: dict[turn.State, StateName] = {
 class Cascade:
     """One conversation. Without `stt` and `vad` it is deaf, without `tts` mute: then the text itself is the conversation."""
 
-    def __init__(self, scene: Scene, *, stt: Stt | None, vad: Vad | None, tts: Tts | None, voice: str | None, limits: GateLimits | None = None) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        stt: Stt | None,
+        vad: Vad | None,
+        tts: Tts | None,
+        voice: str | None,
+        limits: GateLimits | None = None,
+    ) -> None:
         self._scene = scene
         self._stt, self._vad, self._tts, self._voice = stt, vad, tts, voice
         self._machine = turn.TurnMachine()
@@ -68,7 +77,11 @@ class Cascade:
                 for command in self._machine.feed(happening):
                     await self._obey(command, tasks)
                 await self._show_state()
-                if self._machine.state is turn.State.LEAVING and not self._utterances and not self._happenings.statistics().current_buffer_used:
+                if (
+                    self._machine.state is turn.State.LEAVING
+                    and not self._utterances
+                    and not self._happenings.statistics().current_buffer_used
+                ):
                     self._left.set()
 
     async def hear(self, samples: bytes) -> None:
@@ -128,7 +141,12 @@ class Cascade:
 
     def _begin(self, number: int, answer: Answer, tasks: TaskGroup) -> None:
         reply = SpokenReply(
-            number, scene=self._scene, tts=self._tts, voice=self._voice, asked_at=self._spoken_until, heard_at=self._heard_at
+            number,
+            scene=self._scene,
+            tts=self._tts,
+            voice=self._voice,
+            asked_at=self._spoken_until,
+            heard_at=self._heard_at,
         )
         self._replies[number] = reply
         tasks.start_soon(self._reply, reply, answer)
@@ -155,7 +173,9 @@ class Cascade:
             del self._replies[reply.number]
             reply.over.set()
         if reply.failure:
-            await self._scene.show(Trouble(reply.failure.code, "The answer could not be finished. Please say it again."))
+            await self._scene.show(
+                Trouble(reply.failure.code, "The answer could not be finished. Please say it again.")
+            )
         await self._happened.send(turn.ReplyEnded(reply.number))
 
     async def _hush(self, number: int) -> None:

@@ -27,7 +27,9 @@ Answer = AsyncGenerator[TextDelta | Finished, None]
 class SpokenReply:
     """Runs once; `said` tells at any moment how far it came. Without a voice (`tts` is None) the text itself is the reply."""
 
-    def __init__(self, number: int, *, scene: Scene, tts: Tts | None, voice: str | None, asked_at: float, heard_at: float) -> None:
+    def __init__(
+        self, number: int, *, scene: Scene, tts: Tts | None, voice: str | None, asked_at: float, heard_at: float
+    ) -> None:
         self.number = number
         self.scope = anyio.CancelScope()
         self.over = anyio.Event()
@@ -111,7 +113,9 @@ class SpokenReply:
         self._clauses.append(clause)
         await clauses.send(clause)
 
-    async def _voice_out(self, tts: Tts, clauses: MemoryObjectReceiveStream[SpokenClause], on_sounding: Callable[[], Awaitable[None]]) -> None:
+    async def _voice_out(
+        self, tts: Tts, clauses: MemoryObjectReceiveStream[SpokenClause], on_sounding: Callable[[], Awaitable[None]]
+    ) -> None:
         """Clause by clause: show the words, send the sound, and wait at the end until it has been heard."""
         shown = ""
         async with clauses:

@@ -88,7 +88,9 @@ class Leaving:
     """The person is going: no more replies."""
 
 
-Happening = SpeechStarted | SpeechEnded | Recognised | Typed | Greeting | ReplySounding | ReplyEnded | Interrupted | Leaving
+Happening = (
+    SpeechStarted | SpeechEnded | Recognised | Typed | Greeting | ReplySounding | ReplyEnded | Interrupted | Leaving
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,31 +139,39 @@ class TurnMachine:
         """Whether a reply is being thought or said."""
         return self.state in (State.THINKING, State.SPEAKING)
 
-    def feed(self, happening: Happening) -> list[Command]:
+    def feed(self, happening: Happening) -> list[Command]:  # noqa: PLR0911 - one for each kind of happening
         """What to do about it."""
         if self.state is State.LEAVING:
             return self._on_the_way_out(happening)
         match happening:
+            case SpeechStarted() | SpeechEnded() | Recognised():
+                return self._spoken(happening)
+            case ReplySounding() | ReplyEnded():
+                return self._replied(happening)
+            case Typed(text):
+                return [*self._hushed(), Keep(text, "text"), self._think()]
+            case Greeting(text):
+                return self._greet(text)
+            case Interrupted():
+                return self._interrupted()
             case Leaving():
                 return [*self._hushed(), *self._become(State.LEAVING)]
+            case _:
+                assert_never(happening)
+
+    def _spoken(self, happening: SpeechStarted | SpeechEnded | Recognised) -> list[Command]:
+        match happening:
             case SpeechStarted():
                 return [*self._hushed(), *self._become(State.HEARING)]
             case SpeechEnded():
                 return self._become(State.RECOGNISING) if self.state is State.HEARING else []
             case Recognised(text):
                 return self._recognised(text)
-            case Typed(text):
-                return [*self._hushed(), Keep(text, "text"), self._think()]
-            case Greeting(text):
-                return self._greet(text)
-            case ReplySounding(reply):
-                return self._become(State.SPEAKING) if self._runs(reply) else []
-            case ReplyEnded(reply):
-                return self._become(State.LISTENING) if self._runs(reply) else []
-            case Interrupted():
-                return self._interrupted()
-            case _:
-                assert_never(happening)
+
+    def _replied(self, happening: ReplySounding | ReplyEnded) -> list[Command]:
+        if not self.replying or happening.reply != self.reply:
+            return []
+        return self._become(State.SPEAKING if isinstance(happening, ReplySounding) else State.LISTENING)
 
     def _on_the_way_out(self, happening: Happening) -> list[Command]:
         match happening:
@@ -173,9 +183,6 @@ class TurnMachine:
                 return [Hush(0)]
             case _:
                 return []
-
-    def _runs(self, reply: int) -> bool:
-        return self.replying and reply == self.reply
 
     def _become(self, state: State) -> list[Command]:
         self.state = state

@@ -70,3 +70,4 @@ class Reflector(Protocol):
         `person` is what to call the person in a mind that belongs to the agent alone and so holds many people; empty
         for somebody without a name. Raises ProviderUnavailable where trying again may help.
         """
+        ...

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a pattern is read as one line
 """From what a person said to candidates for memory: statements about that person, in the third person, with their words as evidence."""
 
 from __future__ import annotations

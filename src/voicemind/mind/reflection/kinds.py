@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a pattern is read as one line
 """What a statement is about, and whether it is so clear that nobody needs to be asked before it is remembered."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a pattern is read as one line
 """What may never become memory: instructions in disguise, markup, secrets; and what is not worth it: questions, fillers, wishes."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a pattern is read as one line
 """Which remembered entry a new statement contradicts or tells further, decided by rules alone."""
 
 from __future__ import annotations

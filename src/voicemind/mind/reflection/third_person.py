@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a pattern is read as one line
 """First person to third: "I live with my wife" becomes "The user lives with their wife."."""
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class MoonshineStt:
     """The tiny English model. Partials come from recognising everything again, which takes 7 % of its length."""
 
     name = "moonshine"
-    languages = ("en",)
+    languages: tuple[str, ...] = ("en",)
 
     def __init__(self, *, at_once: int = 2) -> None:
         """`at_once` transcribers are built, 100 MB each; more utterances than that wait for one another."""
@@ -133,7 +133,7 @@ class _Transcriber:
         samples = np.ascontiguousarray(sound)
         out = ctypes.POINTER(self._transcript_type)()
         pointer = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        library, handle = self._inner._lib, self._inner._handle  # noqa: SLF001 - its own method takes a list only
+        library, handle = self._inner._lib, self._inner._handle
         code = library.moonshine_transcribe_without_streaming(
             handle, pointer, samples.size, INPUT_RATE_HZ, 0, ctypes.byref(out)
         )

@@ -32,7 +32,7 @@ class PiperTts:
 
     name = "piper"
     rate_hz = 24_000
-    languages = ("en",)
+    languages: tuple[str, ...] = ("en",)
     voices = tuple(_VOICE_PACKAGES)
 
     def __init__(self, *, threads: int = 1, at_once: int = 2) -> None:

@@ -32,7 +32,7 @@ def main() -> None:
     table = "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows])
     text = README.read_text()
     README.write_text(
-        re.sub(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", rf"\g<1>{table}\g<2>", text, flags=re.S)
+        re.sub(r"(<!-- settings -->\n).*?(<!-- /settings -->)", rf"\g<1>{table}\n\g<2>", text, flags=re.S)
     )
 
 

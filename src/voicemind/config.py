@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     stale_minutes: float = Field(60, gt=0, le=10_080, description="Silence after which an open conversation is ended and reflected.")
     reflection_wait_s: float = Field(5, ge=0, le=60, description="How long a new conversation waits for a reflection that is still running, in seconds.")
     end_wait_s: float = Field(120, gt=0, le=600, description="How long the end of a conversation waits for its reflection, in seconds.")
+    detached_s: float = Field(120, ge=0, le=3600, description="How long a conversation whose client is gone can be gone on with, in seconds.")
+    sweep_every_s: float = Field(15, gt=0, le=3600, description="How often open conversations are looked through, in seconds.")
+    reflection_lease_s: float = Field(60, gt=0, le=3600, description="After how long a reflection of a dead process is taken over, in seconds.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     log_json: bool = Field(False, description="One JSON object a line instead of readable text.")
 
@@ -107,6 +110,11 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in LOOPBACK
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The allow-list of web origins."""
+        return tuple(filter(None, (origin.strip().rstrip("/") for origin in self.allowed_origins.split(","))))
 
     @property
     def server_url(self) -> str:

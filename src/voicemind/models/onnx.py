@@ -1,0 +1,24 @@
+"""Opens ONNX models with a bounded number of threads, and names the errors that running them can raise."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+
+def open_session(path: Path, *, threads: int) -> Any:
+    """An `onnxruntime.InferenceSession` on the processor. Raises ImportError without onnxruntime, else `failures()`."""
+    runtime: Any = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal: everything else is raised, too
+    return runtime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+
+
+def failures() -> tuple[type[BaseException], ...]:
+    """What a session raises: these classes have no common root of their own."""
+    state: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "RuntimeException")
+    return tuple(getattr(state, name) for name in names)

@@ -1,0 +1,58 @@
+"""A voice that hums: for tests, the demo and the load generator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import anyio
+import numpy as np
+
+from voicemind.errors import ProviderRefused
+from voicemind.speech.audio import Pcm, from_floats
+
+_MS_PER_LETTER = 60
+_LONGEST_MS = 15_000
+_PIECE_MS = 200
+_TONE_HZ = 220.0
+_TREMOLO_HZ = 4.0  # about the rate of syllables
+
+
+class ScriptedTts:
+    """A wavering tone, 60 ms for each character and never more than 15 s, the same for the same text.
+
+    `delay_ms` passes before the first sound.
+    """
+
+    name = "scripted"
+    rate_hz = 24_000
+    languages: tuple[str, ...] = ()
+    voices = ("hum",)
+
+    def __init__(self, *, delay_ms: int = 0) -> None:
+        self._delay_s = delay_ms / 1000
+
+    async def start(self) -> None:
+        """Nothing has to be loaded."""
+
+    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Pcm]:
+        """Hum for as long as saying the text would take, in pieces of 200 ms."""
+        if voice is not None and voice not in self.voices:
+            raise ProviderRefused(f"There is no scripted voice {voice!r}.", provider=self.name)
+        text = text.strip()
+        if not any(letter.isalnum() for letter in text):
+            return
+        await anyio.sleep(self._delay_s)
+        left = self.rate_hz * min(_MS_PER_LETTER * len(text), _LONGEST_MS) // 1000
+        step = self.rate_hz * _PIECE_MS // 1000
+        for start in range(0, left, step):
+            yield Pcm(_hum(start, min(start + step, left), self.rate_hz), self.rate_hz)
+
+    async def aclose(self) -> None:
+        """Nothing has to be freed."""
+
+
+def _hum(start: int, end: int, rate_hz: int) -> bytes:
+    """The samples from `start` to `end` of an endless hum, so that pieces join without a click."""
+    moment = np.arange(start, end, dtype=np.float64) / rate_hz
+    swell = 0.6 - 0.4 * np.cos(2 * np.pi * _TREMOLO_HZ * moment)
+    return from_floats((0.3 * swell * np.sin(2 * np.pi * _TONE_HZ * moment)).astype(np.float32))

@@ -1,0 +1,62 @@
+"""Voice activity by loudness alone: needs no model, and mistakes every loud noise for speech."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from voicemind.speech.audio import as_floats
+from voicemind.speech.vad.contract import WINDOW_MS
+
+_WINDOW_BYTES = WINDOW_MS * 16 * 2
+_QUIETEST_DB = -48.0
+"""What is quieter than this is never speech, however silent the room."""
+
+_ABOVE_NOISE_DB = 10.0
+_STEEPNESS_DB = 2.0
+_FLOOR_FALL = 0.3
+_FLOOR_RISE_DB = 0.06
+"""A window raises the floor by this much (about 2 dB a second), so that a new fan becomes background."""
+
+
+class EnergyVad:
+    """Compares each window with a noise floor that follows the room: quickly down, slowly up."""
+
+    name = "energy"
+
+    async def start(self) -> None:
+        """Nothing has to be loaded."""
+
+    @asynccontextmanager
+    async def track(self) -> AsyncGenerator[_Track]:
+        """Open the track of one microphone."""
+        yield _Track()
+
+    async def aclose(self) -> None:
+        """Nothing has to be freed."""
+
+
+class _Track:
+    def __init__(self) -> None:
+        self._waiting = b""
+        self._floor_db = -60.0
+
+    async def hear(self, samples: bytes) -> list[float]:
+        self._waiting += samples
+        whole = len(self._waiting) // _WINDOW_BYTES
+        if not whole:
+            return []
+        heard, self._waiting = self._waiting[: whole * _WINDOW_BYTES], self._waiting[whole * _WINDOW_BYTES :]
+        windows = as_floats(heard).reshape(whole, -1)
+        levels_db = 10 * np.log10(np.mean(windows * windows, axis=1) + 1e-10) if whole else np.zeros(0)
+        return [self._likelihood(float(level_db)) for level_db in levels_db]
+
+    def _likelihood(self, level_db: float) -> float:
+        above_db = level_db - max(self._floor_db + _ABOVE_NOISE_DB, _QUIETEST_DB)
+        if level_db < self._floor_db:
+            self._floor_db += _FLOOR_FALL * (level_db - self._floor_db)
+        else:
+            self._floor_db += min(_FLOOR_RISE_DB, level_db - self._floor_db)
+        return float(1 / (1 + np.exp(-np.clip(above_db / _STEEPNESS_DB, -30, 30))))

@@ -16,12 +16,14 @@ help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?(.*)/  make \1	\2/' | expand -t 16
 
 run: $(STAMPS)/run ## install, fetch the models, build the page, start the server
+	@$(BIN)/python -m compileall -q src
 	@$(BIN)/voicemind models pull
 	@$(BIN)/python scripts/build_web.py build
 	@exec $(BIN)/voicemind serve
 
 test: $(STAMPS)/dev ## install what the tests need and run all of them
 	@$(BIN)/python scripts/test_needs.py
+	@$(BIN)/python -m compileall -q src tests
 	@$(BIN)/voicemind models pull || echo "The tests that need the embedded models are left out."
 	@$(BIN)/python scripts/build_web.py build test
 	@$(BIN)/pytest
@@ -58,7 +60,6 @@ $(STAMPS)/uv-$(UV_VERSION):
 $(STAMPS)/run: $(STAMPS)/uv-$(UV_VERSION) uv.lock pyproject.toml
 	@echo "Installing Voicemind and its models' libraries into .venv"
 	@$(SYNC) --extra local --extra postgres --compile-bytecode
-	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/uv-$(UV_VERSION) uv.lock pyproject.toml

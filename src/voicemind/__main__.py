@@ -11,7 +11,7 @@ from voicemind.cli.running import last_words
 def main() -> None:
     """Run the command line."""
     sys.excepthook = last_words
-    app()
+    app(prog_name="voicemind")
 
 
 if __name__ == "__main__":

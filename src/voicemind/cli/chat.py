@@ -91,7 +91,11 @@ class Chat:
         self._clock = clock
         self._name = ""
         self._shown = ""
+        self._generation = -1
         self._idle = anyio.Event()
+        """Set when the agent waits for the person."""
+        self._unheard = False
+        """Whether the server has yet to acknowledge the last line; what ends before that belongs to something earlier."""
         self._leave = anyio.Event()
         self._interrupted_at = float("-inf")
 
@@ -106,7 +110,7 @@ class Chat:
             tasks.start_soon(until_left)
             while (line := await self._next_line(keyboard)) is not None and line.strip() not in LEAVE:
                 if line.strip():
-                    self._idle = anyio.Event()
+                    self._idle, self._unheard = anyio.Event(), True
                     await self._talk.say(line.strip())
             tasks.cancel_scope.cancel()
 
@@ -116,13 +120,16 @@ class Chat:
             match event:
                 case wire.Ready(agent_name=name):
                     self._name = name
+                case wire.Transcript(final=True):
+                    self._unheard = False
                 case wire.State(state="listening"):
-                    self._idle.set()
+                    self._be_idle()
                 case wire.AgentResponse():
                     self._show_reply(event)
                 case wire.Error(message=message):
                     note(message, style="red")
-                    self._idle.set()
+                    self._unheard = False
+                    self._be_idle()
                 case _:
                     pass
         self.is_over = True
@@ -154,6 +161,9 @@ class Chat:
 
     def _show_reply(self, reply: wire.AgentResponse) -> None:
         """The text grows; what is already on the screen is not printed again."""
+        if reply.generation != self._generation:
+            self._generation = reply.generation
+            self._finish_line()
         if not self._shown:
             out.print(f"[bold cyan]{self._name} ›[/bold cyan] ", end="")
         elif not reply.text.startswith(self._shown) and not reply.interrupted:
@@ -164,4 +174,15 @@ class Chat:
         if reply.final:
             said(" —" if reply.interrupted else "")
             self._shown = ""
+            self._be_idle()
+
+    def _be_idle(self) -> None:
+        if not self._unheard:
+            self._finish_line()
             self._idle.set()
+
+    def _finish_line(self) -> None:
+        """A reply that broke off leaves its line open."""
+        if self._shown:
+            said("")
+            self._shown = ""

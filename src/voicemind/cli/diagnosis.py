@@ -90,7 +90,7 @@ async def database(settings: Settings) -> Check:
     """The database's address, its password masked, and whether it answers."""
     try:
         address = make_url(settings.database)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         return Check(
             "database",
             "missing",

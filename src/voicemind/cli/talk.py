@@ -24,7 +24,7 @@ FRAME_BYTES = INPUT_RATE_HZ * FRAME_MS // 1000 * 2
 FAST = 2.5
 """How much faster than real time `--fast` plays: recognition on a small machine still keeps up."""
 TAIL_MS = 1000
-SILENCE_LIMIT_MS = 10_000
+SILENCE_LIMIT_MS = 6_000
 """Silence after the recording in which its words must have been recognised."""
 ANSWER_LIMIT_S = 180.0
 MAX_FILE_BYTES = 200 * 1024 * 1024
@@ -47,6 +47,11 @@ async def talk_with(settings: Settings, recording: Path, *, agent: str, user: st
                 hearing = Hearing(status)
                 await _exchange(talk, events, hearing, pcm=pcm, speed=FAST if fast else 1.0)
             await hang_up(talk, events)
+        if not hearing.understood.is_set():
+            await server.end(opened.conversation_id)
+            raise NothingHeard(
+                f"No speech was heard in {recording}: is it loud enough, and in a language that is understood here?"
+            )
         await anyio.Path(out).write_bytes(write_wav(hearing.sound()))
         note(f"{hearing.sound().duration_ms / 1000:.1f} s of speech in {out}")
         await finish(server, opened.conversation_id)
@@ -90,13 +95,13 @@ async def _exchange(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(hearing.listen, events)
             await hearing.ready.wait()
-            await _play(talk, hearing, pcm=pcm, speed=speed)
-            await hearing.answered.wait()
+            if await _play(talk, hearing, pcm=pcm, speed=speed):
+                await hearing.answered.wait()
             tasks.cancel_scope.cancel()
 
 
-async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
-    """Send each frame when it is due: lateness of one is made up by the next. Then silence, until the words are there."""
+async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> bool:
+    """Send each frame when it is due: lateness of one is made up by the next. Then silence; returns whether words came."""
     started = anyio.current_time()
     for number, frame in enumerate(frames_of(pcm)):
         await anyio.sleep_until(started + number * FRAME_MS / 1000 / speed)
@@ -105,10 +110,10 @@ async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> None
     started = anyio.current_time()
     for number in range(SILENCE_LIMIT_MS // FRAME_MS):
         if hearing.understood.is_set():
-            return
+            return True
         await anyio.sleep_until(started + number * FRAME_MS / 1000)
         await talk.hear(bytes(FRAME_BYTES))
-    raise NothingHeard("No speech was heard in this recording.")
+    return False
 
 
 class Hearing:

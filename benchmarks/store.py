@@ -16,6 +16,7 @@ from statistics import median
 import anyio
 import anyio.to_thread
 import sqlalchemy as sa
+import structlog
 from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
@@ -229,4 +230,5 @@ def _at(spent: Sequence[float], share: float) -> float:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.stdout.write(json.dumps(anyio.run(measure, backend_options={"use_uvloop": True}), indent=2) + "\n")

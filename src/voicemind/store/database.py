@@ -22,6 +22,8 @@ ACCEPTED = "sqlite:////folder/voicemind.db or postgresql://user:password@host:54
 READERS = 8
 """Reads at once: more threads than this only wait for each other."""
 LOCK_WAIT_S = 5
+CHECKPOINT_PAGES = 10_000
+"""SQLite copies its log (here 40 MB) into the file within a commit: fifty writers fill its default in eight commits."""
 CONNECT_WAIT_S = 5
 
 _POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
@@ -133,6 +135,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

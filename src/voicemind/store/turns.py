@@ -69,10 +69,11 @@ def storable(text: str) -> str:
 
     One such character must not cost the whole turn.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\x00", "\ufffd")
 
 
@@ -181,7 +182,7 @@ def _row(tenant: str, conversation_id: str, turn: Turn) -> dict[str, Any]:
         "heard": turn.heard,
         "interrupted": turn.interrupted,
         "modality": turn.modality,
-        "timings_ms": dict(turn.timings_ms) or None,
+        "timings_ms": turn.timings_ms or None,
         "created_at": turn.created_at,
     }
 

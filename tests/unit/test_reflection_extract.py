@@ -101,7 +101,7 @@ UNCLEAR = [
     ("When I was ten my father died.", "When the user was ten their father died."),
     ("I used to smoke", "The user used to smoke."),
     ("We moved to Bergen last year.", 'The user said: "We moved to Bergen last year"'),
-    ('My sister said "I am lazy".', "The user said: \"My sister said 'I am lazy\""),
+    ('My sister said "I am lazy".', 'The user said: "My sister said \'I am lazy"'),
     ("I live in Bergen, no sorry, in Voss", 'The user said: "I live in Bergen, no sorry, in Voss"'),
     ("I feel sad today.", "The user feels sad today."),
     ("I'm Anna.", "The user is Anna."),
@@ -219,9 +219,9 @@ def test_statements_about_a_guest_name_the_guest() -> None:
 
 WORDS = st.sampled_from(
     [
-        *"I my i'm me we our he she it is am are was have has don't and but because when if that the a to in".split(),
-        *"cat dog wife live work love died called Biscuit oslo , . ? ! ; - \" ' …".split(),
-        *"system: <b> {} [] \u200b é 日本 🙂 1 2024".split(),
+        *["I", "my", "i'm", "me", "we", "our", "he", "she", "it", "is", "am", "are", "was", "have", "has", "don't", "and", "but", "because", "when", "if", "that", "the", "a", "to", "in"],
+        *["cat", "dog", "wife", "live", "work", "love", "died", "called", "Biscuit", "oslo", ",", ".", "?", "!", ";", "-", '"', "'", "…"],
+        *["system:", "<b>", "{}", "[]", "\u200b", "é", "日本", "🙂", "1", "2024"],
     ]
 )
 

@@ -1,4 +1,5 @@
-"""Reflection with a small model: rules decide what is clear, the model what is not, and nothing it does can spoil a mind."""
+# ruff: noqa: E501 - a table row is read as one line
+"""Reflection with a small model: rules decide what is clear, the model what is not, and it can spoil nothing."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

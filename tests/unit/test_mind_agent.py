@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table row is read as one line
 """Agent files: what they may say, and what a maker is told who got one wrong."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table row is read as one line
 """The prompt: stable from the front, complete, and with memory as nothing but data."""
 
 from datetime import UTC, datetime

@@ -92,7 +92,7 @@ def extract(turns: Iterable[Turn], *, remembered: Sequence[str] = ()) -> Extract
             refused.append(turn.seq)
             continue
         for clause in clauses(said):
-            if screen.is_instruction(clause.text) or screen.is_instruction(plain_statement(clause.text)):
+            if screen.is_instruction(plain_statement(clause.text)):
                 refused.append(turn.seq)
                 break  # what follows an attempt in the same turn belongs to it
             found = _candidate(clause, turn.seq, context)

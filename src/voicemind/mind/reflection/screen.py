@@ -34,14 +34,12 @@ _INSTRUCTION = re.compile(
       | from\snow\son | henceforth | from\sthis\s(?:point|moment|day)\s(?:on|forward)
       | (?:in|for|with)\s(?:all|every|each|any|future)\s(?:\w+\s)?(?:future\s)?(?:answer|repl(?:y|ies)|response|message|conversation|session|talk)\w*
       | (?:all|every|each|any)\s(?:answer|repl(?:y|ies)|response|message|sentence)s?\s
-      | (?:always|never|only|must|should)\s(?:be\s)?(?:answer|repl(?:y|ies)|respond|obey|say|speak|talk|call|mention|reveal|refer|treat|trust|believe|
-            follow|address|agree|recommend|begin|start|end|include|pretend|act|refuse|output|print|write|use\sthe\sword)\w*
       | (?:the|this|that|an?|any)\s{_AGENT}\s{_DUTY} | {_AGENT}\s(?:must|should|shall|has\sto|needs\sto)
       | as\s(?:an?\s)?(?:ai|language\smodel) | you\sare\s(?:now\s)?(?:an?|the|my)\b | act\s(?:as|like)\s | pretend\s(?:to\sbe|that|you|i)\b | role-?play\sas
       | my\s(?:\w+\s)?(?:rule|instruction|command|order|directive|polic(?:y|ies)|prompt|request|demand)s?\s(?:is|are|for|to)
-      | (?:obey|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
-      | i\s(?:\w+\s){{0,3}}(?:order|command|instruct|require|demand|authori[sz]e|forbid|permit|allow|expect|want|need|ask|urge|program|tell)\s
-            (?:you|the\s{_AGENT}|this\s{_AGENT}|an?\s{_AGENT}|everyone|it)\b
+      | (?:obey\w*|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
+      | (?:i|user|guest)\s(?:\w+\s){{0,3}}(?:order|command|instruct|require|demand|authori[sz]e|forbid|permit|allow|expect|want|need|ask|urge|program|tell)s?\s
+            (?:the\s{_AGENT}|this\s{_AGENT}|an?\s{_AGENT}|everyone|it)\b
       | (?:i|we)(?:\sam|['’]?m|\sare|\shave|['’]ve)\s(?:\w+\s){{0,3}}(?:your\s\w+|authori[sz]ed|root|superuser|admin\s(?:rights|access)|
             (?:full|unlimited|unrestricted|special|admin\w*|root)\s(?:access|permissions?|rights|privileges?|clearance))
       | permission\sto\s | access\sto\s(?:all|every|other|the)\s | (?:other|all|every)\s(?:patient|user|client|guest)s?['’]?\s
@@ -51,6 +49,15 @@ _INSTRUCTION = re.compile(
       | (?:when|whenever|if|every\stime)\s(?:\w+\s){{1,6}}(?:say|answer|reply|respond|ask|tell)s?\s(?:\w+\s)?(?:with|that|them|him|her|me|to|about)
     )""",
     re.IGNORECASE | re.VERBOSE,
+)
+_MANNER = re.compile(
+    r"""\b(?:always|never|only|must|should)\s(?:be\s)?(?:answer|repl(?:y|ies)|respond|obey|say|speak|talk|call|mention|reveal|refer|treat|trust|
+        believe|follow|address|agree|recommend|begin|start|end|include|pretend|act|refuse|output|print|write|use\sthe\sword)\w*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_OWN_MANNER = re.compile(
+    r"\b(?:i|we|he|she|they|the user|(?:my|their|the user's) \w+)(?: (?:can|could|just|really|have|has|had|almost|will|would))? (?:always|never|only|must|should)\b",
+    re.IGNORECASE,
 )
 _SECRET = re.compile(
     r"\b(?:pass ?word|pass ?code|pass ?phrase|pin (?:code|number)|my pin|credit card|card number|cvv|iban|api key|access token|"
@@ -101,7 +108,7 @@ def is_instruction(text: str) -> bool:
     plain = visible(text).replace("’", "'")
     spaced_out = re.sub(r"\b(\w)[ .\-_](?=\w\b)", r"\1", plain)
     forms = {plain, spaced_out, re.sub(r"[^\w\s']+", "", plain)}
-    return any(_INSTRUCTION.search(form) for form in forms)
+    return any(_INSTRUCTION.search(form) or _MANNER.search(_OWN_MANNER.sub("they", form)) for form in forms)
 
 
 def is_secret(text: str) -> bool:

@@ -10,7 +10,7 @@ from voicemind.mind.reflection.words import ANIMALS, RELATIVES, third, word_set
 from voicemind.store.contract import Entry
 
 _WHO = "|".join(sorted(RELATIVES | ANIMALS, key=len, reverse=True))
-_NUMBER = r"[\w-]+"
+_NUMBER = r"(?:\d+|[a-z]+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ][a-z]+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _PAST = re.compile(r"\b(?:in \d{4}|when they|as a (?:child|kid|boy|girl|student)|\w+ years ago|used to|once|before)\b")
 _ATTRIBUTES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
@@ -24,7 +24,7 @@ _ATTRIBUTES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("employer", r"^the user (?:now |currently |still )*(?:works|is working) (?:at|for) (?P<value>.+)$"),
         ("status", r"^the user (?:is|got|has got|has been) (?:now |happily |recently |still |newly )*(?P<value>married|divorced|single|engaged|widowed|separated)\b"),
         ("{of} name", rf"^the user's (?P<of>(?:[\w-]+ )?(?:{_WHO})) (?:is called|is named|'s name is) (?P<value>.+)$"),
-        ("{of} age", rf"^the user's (?P<of>(?:[\w-]+ )?(?:{_WHO})) is (?:now )?(?P<value>\d+|[a-z]+teen|twenty|thirty|forty|fifty|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?: years old)?$"),
+        ("{of} age", rf"^the user's (?P<of>(?:[\w-]+ )?(?:{_WHO})) is (?:now )?(?P<value>{_NUMBER})(?: years old)?$"),
         ("{of} home", rf"^the user's (?P<of>(?:[\w-]+ )?(?:{_WHO})) (?:now )?(?:lives in|moved to) (?P<value>.+)$"),
         ("{of}", r"^the user's (?P<of>favou?rite [\w-]+|job|boss|employer|address|hometown|nickname|native language|religion) is (?P<value>.+)$"),
     )

@@ -63,7 +63,7 @@ export class Talk implements TransportListener, SoundsListener {
   #sounds: Sounds | null = null;
   /** Counts openings, so that one that was given up does not go on when its answer comes late. */
   #opening = 0;
-  #newest = 0;
+  #newest = -1;
   #heard: Heard | null = null;
   #toldAt = -Infinity;
   #quietUntil = 0;
@@ -146,7 +146,7 @@ export class Talk implements TransportListener, SoundsListener {
 
   #connect(wsUrl: string, conversationId: string): void {
     this.#conversationId = conversationId;
-    this.#newest = 0;
+    this.#newest = -1;
     this.#heard = null;
     this.#grow({ type: 'connected' });
     this.#transport = this.#means.openTransport(wsUrl, this);
@@ -228,6 +228,7 @@ export class Talk implements TransportListener, SoundsListener {
 
   /** Back to the choice of an agent. */
   leave(): void {
+    this.#tellHeard();
     this.#giveUp();
     this.#conversationId = null;
     this.notice = null;
@@ -313,7 +314,9 @@ export class Talk implements TransportListener, SoundsListener {
   }
 
   played(heard: Heard, { settled }: { settled: boolean }): void {
-    this.#heard = heard;
+    // A reply was never heard less than was told already: the device's delay is only an estimate.
+    const told = this.#heard?.generation === heard.generation ? this.#heard.ms : 0;
+    this.#heard = { ...heard, ms: Math.max(told, heard.ms) };
     if (settled || performance.now() - this.#toldAt >= TELL_PLAYED_EVERY_MS) this.#tellHeard();
   }
 

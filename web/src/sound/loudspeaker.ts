@@ -15,6 +15,9 @@ export interface Figures {
   interruptedToSilentMs: number | null;
 }
 
+const figures: Figures = { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null };
+window.__voicemind = figures;
+
 declare global {
   interface Window {
     __voicemind?: Figures;
@@ -50,16 +53,14 @@ class WorkletLoudspeaker implements Loudspeaker {
   readonly #context: AudioContext;
   readonly #node: AudioWorkletNode;
   readonly #listener: LoudspeakerListener;
-  readonly #figures: Figures;
   readonly #playedMsBefore: number;
   readonly #underrunsBefore: number;
 
   constructor(context: AudioContext, listener: LoudspeakerListener) {
     this.#context = context;
     this.#listener = listener;
-    this.#figures = window.__voicemind ??= { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null };
-    this.#playedMsBefore = this.#figures.playedMs;
-    this.#underrunsBefore = this.#figures.underruns;
+    this.#playedMsBefore = figures.playedMs;
+    this.#underrunsBefore = figures.underruns;
     this.#node = new AudioWorkletNode(context, PLAYBACK, { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node.port.onmessage = ({ data }: MessageEvent<FromPlayback>): void => this.#take(data);
     this.#node.connect(context.destination);
@@ -88,9 +89,9 @@ class WorkletLoudspeaker implements Loudspeaker {
     switch (message.type) {
       case 'progress':
         this.level = message.level;
-        this.#figures.playedPeak = Math.max(this.#figures.playedPeak, message.peak);
-        this.#figures.playedMs = this.#playedMsBefore + message.playedMs;
-        this.#figures.underruns = this.#underrunsBefore + message.underruns;
+        figures.playedPeak = Math.max(figures.playedPeak, message.peak);
+        figures.playedMs = this.#playedMsBefore + message.playedMs;
+        figures.underruns = this.#underrunsBefore + message.underruns;
         if (message.heard && message.busy) this.#listener.played(this.#outside(message.heard), { settled: false });
         this.#setBusy(message.busy);
         break;
@@ -102,7 +103,7 @@ class WorkletLoudspeaker implements Loudspeaker {
         this.#setBusy(false);
         break;
       case 'silent':
-        this.#figures.interruptedToSilentMs = message.ms;
+        figures.interruptedToSilentMs = message.ms;
         break;
     }
   }

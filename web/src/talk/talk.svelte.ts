@@ -1,12 +1,11 @@
-/** One person's talk with one agent, from Start to what was remembered: joins the connection, the sound and the thread. */
-import type { OpenSounds, Sounds, SoundsListener } from '../sound/audio.ts';
-import type { Captured } from '../sound/messages.ts';
+/** One person's talk with one agent, from Start to what was remembered: joins the connection, the voice and the thread. */
+import type { OpenSounds } from '../sound/audio.ts';
 import { NoMicrophone, type MicrophoneProblem } from '../sound/microphone.ts';
-import type { Heard } from '../sound/playout.ts';
 import { Refused, type Agent, type Api, type Channel, type Reflection } from './api.ts';
 import { wordsForClosing, type Closing } from './closing.ts';
 import { emptyThread, grow, type Happening, type Thread } from './thread.ts';
 import type { OpenTransport, Transport, TransportListener } from './transport.ts';
+import { Voice } from './voice.svelte.ts';
 import type { AgentState, ReplySound, ServerEvent } from './wire.ts';
 
 export interface Means {
@@ -32,19 +31,14 @@ export interface Notice {
   advice?: string;
 }
 
-const TELL_PLAYED_EVERY_MS = 250;
 const WAIT_FOR_COMPLETE_MS = 1500;
-/** How long a room goes on sounding after the loudspeaker has stopped. */
-const ECHO_MS = 250;
 
-export class Talk implements TransportListener, SoundsListener {
+export class Talk implements TransportListener {
+  readonly voice: Voice;
   phase: Phase = $state('choosing');
   agent: Agent | null = $state.raw(null);
   channel: Channel = $state('voice');
   thread: Thread = $state.raw(emptyThread);
-  muted = $state(false);
-  /** Without headphones: the microphone is silent while the agent speaks. */
-  halfDuplex = $state(false);
   /** Something went wrong, in words for the person; the talk may go on. */
   notice: Notice | null = $state.raw(null);
   microphoneProblem: MicrophoneProblem | null = $state(null);
@@ -55,22 +49,25 @@ export class Talk implements TransportListener, SoundsListener {
   reflection: Reflection | null = $state.raw(null);
 
   #serverState: AgentState | null = $state(null);
-  #sounding = $state(false);
   readonly #means: Means;
   #user = '';
   #conversationId: string | null = null;
   #transport: Transport | null = null;
-  #sounds: Sounds | null = null;
   /** Counts openings, so that one that was given up does not go on when its answer comes late. */
   #opening = 0;
-  #newest = 0;
-  #heard: Heard | null = null;
-  #toldAt = -Infinity;
-  #quietUntil = 0;
   #completed: (() => void) | null = null;
 
   constructor(means: Means) {
     this.#means = means;
+    this.voice = new Voice(means.openSounds, {
+      heard: (heard) => this.#transport?.send({ type: 'played', ...heard }),
+      frame: ({ samples, captured }) => {
+        if (this.phase === 'talking') this.#transport?.sendSound(samples, captured);
+      },
+      microphoneGone: () => {
+        this.notice = { title: 'The microphone went away.', advice: 'You can go on by typing, or end and start again with another microphone.' };
+      },
+    });
   }
 
   get shown(): Shown {
@@ -79,18 +76,13 @@ export class Talk implements TransportListener, SoundsListener {
       case 'opening':
         return this.#serverState === 'waking' ? 'waking' : 'connecting';
       case 'talking':
-        return this.#sounding ? 'speaking' : (this.#serverState ?? 'listening');
+        return this.voice.sounding ? 'speaking' : (this.#serverState ?? 'listening');
       case 'lost':
         return 'lost';
       case 'closing':
       case 'over':
         return 'ended';
     }
-  }
-
-  /** How loud both sides are now, 0 to 1; read it at every animation frame. */
-  levels(): { user: number; agent: number } {
-    return { user: this.#sounds?.microphone.level ?? 0, agent: this.#sounds?.loudspeaker.level ?? 0 };
   }
 
   /** Begins a new conversation; must be called in a click. */
@@ -101,7 +93,7 @@ export class Talk implements TransportListener, SoundsListener {
     this.#conversationId = null;
     this.thread = emptyThread;
     this.reflection = null;
-    this.muted = false;
+    this.voice.muted = false;
     await this.#open(() => void this.start(agent, { user, channel }));
   }
 
@@ -118,7 +110,7 @@ export class Talk implements TransportListener, SoundsListener {
     this.microphoneProblem = null;
     this.#serverState = null;
     try {
-      if (this.channel === 'voice') await this.#openSounds(opening);
+      if (this.channel === 'voice') await this.voice.open();
       const session = opening === this.#opening ? await this.#openSession() : null;
       if (session && opening === this.#opening) this.#connect(session.wsUrl, session.conversationId);
     } catch (error) {
@@ -129,16 +121,6 @@ export class Talk implements TransportListener, SoundsListener {
     }
   }
 
-  async #openSounds(opening: number): Promise<void> {
-    const sounds = await this.#means.openSounds(this);
-    if (opening !== this.#opening) {
-      sounds.close();
-      return;
-    }
-    this.#sounds = sounds;
-    sounds.microphone.muted = this.muted;
-  }
-
   #openSession() {
     const wanted = { agent: this.agent?.slug ?? '', user: this.#user, channel: this.channel };
     return this.#means.api.openSession(this.#conversationId === null ? wanted : { ...wanted, conversationId: this.#conversationId });
@@ -146,8 +128,6 @@ export class Talk implements TransportListener, SoundsListener {
 
   #connect(wsUrl: string, conversationId: string): void {
     this.#conversationId = conversationId;
-    this.#newest = 0;
-    this.#heard = null;
     this.#grow({ type: 'connected' });
     this.#transport = this.#means.openTransport(wsUrl, this);
   }
@@ -160,14 +140,8 @@ export class Talk implements TransportListener, SoundsListener {
 
   interrupt(): void {
     if (this.phase !== 'talking') return;
-    this.#tellHeard();
-    this.#sounds?.loudspeaker.flush(this.#newest);
+    this.voice.hush();
     this.#transport?.send({ type: 'interrupt' });
-  }
-
-  setMuted(muted: boolean): void {
-    this.muted = muted;
-    if (this.#sounds) this.#sounds.microphone.muted = muted;
   }
 
   /** Ends the conversation and waits for what was remembered; an opening that is not done yet is given up. */
@@ -177,8 +151,7 @@ export class Talk implements TransportListener, SoundsListener {
     const talking = this.phase === 'talking';
     this.#opening++;
     this.phase = 'closing';
-    this.#tellHeard();
-    this.#releaseSounds();
+    this.voice.close();
     if (talking) await this.#sayGoodbye();
     await this.#finish();
   }
@@ -244,17 +217,17 @@ export class Talk implements TransportListener, SoundsListener {
         this.#serverState = event.state;
         break;
       case 'agent_response':
-        this.#newest = Math.max(this.#newest, event.generation);
+        this.voice.expect(event.generation);
         this.#grow(event);
         break;
       case 'transcript':
         this.#grow(event);
         break;
       case 'audio_chunk':
-        this.sound(event);
+        this.voice.play(event);
         break;
       case 'interrupted':
-        this.#sounds?.loudspeaker.flush(event.generation);
+        this.voice.hush(event.generation);
         this.#grow(event);
         break;
       case 'error':
@@ -269,8 +242,7 @@ export class Talk implements TransportListener, SoundsListener {
   }
 
   sound(sound: ReplySound): void {
-    this.#newest = Math.max(this.#newest, sound.generation);
-    this.#sounds?.loudspeaker.play(sound);
+    this.voice.play(sound);
   }
 
   /** The server ended the conversation, because it was asked to or because nothing happened for long. */
@@ -299,35 +271,6 @@ export class Talk implements TransportListener, SoundsListener {
     }
   }
 
-  frame({ samples, captured }: Captured): void {
-    if (this.phase !== 'talking') return;
-    if (this.halfDuplex && (this.#sounding || performance.now() < this.#quietUntil)) samples.fill(0);
-    this.#transport?.sendSound(samples, captured);
-  }
-
-  /** The device went away: another one may have taken its place. */
-  lost(): void {
-    this.#sounds?.reopenMicrophone().catch(() => {
-      this.notice = { title: 'The microphone went away.', advice: 'You can go on by typing, or end and start again with another microphone.' };
-    });
-  }
-
-  played(heard: Heard, { settled }: { settled: boolean }): void {
-    this.#heard = heard;
-    if (settled || performance.now() - this.#toldAt >= TELL_PLAYED_EVERY_MS) this.#tellHeard();
-  }
-
-  busyChanged(busy: boolean): void {
-    this.#sounding = busy;
-    if (!busy) this.#quietUntil = performance.now() + ECHO_MS;
-  }
-
-  #tellHeard(): void {
-    if (!this.#heard) return;
-    this.#toldAt = performance.now();
-    this.#transport?.send({ type: 'played', ...this.#heard });
-  }
-
   #grow(happening: Happening): void {
     this.thread = grow(this.thread, happening);
   }
@@ -343,15 +286,8 @@ export class Talk implements TransportListener, SoundsListener {
   }
 
   #release(): void {
+    this.voice.close();
     this.#transport?.close();
     this.#transport = null;
-    this.#releaseSounds();
-  }
-
-  #releaseSounds(): void {
-    this.#sounds?.close();
-    this.#sounds = null;
-    this.#sounding = false;
-    this.#heard = null;
   }
 }

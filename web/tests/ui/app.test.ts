@@ -145,6 +145,21 @@ describe('during', () => {
     ]);
   });
 
+  test('an interruption before anything was said leaves the first reply to be heard', async () => {
+    await talking();
+    await fireEvent.keyDown(document.body, { key: ' ' });
+    expect(world.flushed.every((generation) => generation < 0)).toBe(true);
+    expect(world.sent).toEqual([{ type: 'interrupt' }]);
+  });
+
+  test('a reply was never heard less than the server was told before', async () => {
+    await talking();
+    world.sounds.played({ generation: 1, ms: 900 }, { settled: true });
+    world.sounds.played({ generation: 1, ms: 860 }, { settled: true });
+    world.sounds.played({ generation: 2, ms: 20 }, { settled: true });
+    expect(world.sent.map((message) => (message.type === 'played' ? message.ms : null))).toEqual([900, 900, 20]);
+  });
+
   test('keys are letters while somebody types, and Space presses the button that has the focus', async () => {
     await talking();
     await fireEvent.keyDown(screen.getByTestId('text-input'), { key: ' ' });

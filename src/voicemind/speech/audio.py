@@ -60,7 +60,13 @@ def read_wav(content: bytes) -> Pcm:
         with wave.open(io.BytesIO(content)) as file:
             channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
             frames = file.readframes(file.getnframes())
-    except (wave.Error, EOFError, ValueError, MemoryError, RuntimeError) as error:  # RuntimeError: a chunk ends beyond its file
+    except (
+        wave.Error,
+        EOFError,
+        ValueError,
+        MemoryError,
+        RuntimeError,
+    ) as error:  # RuntimeError: a chunk ends beyond its file
         raise BadAudio("This is not a PCM WAV file.") from error
     if not 8_000 <= rate_hz <= 96_000:
         raise BadAudio(f"A WAV file of {rate_hz} Hz cannot be used; 8000 to 96000 Hz can.")

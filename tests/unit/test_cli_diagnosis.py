@@ -8,12 +8,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from voicemind.llm.scripted import ScriptedLlm
-from voicemind.ops.lock import folder_lock
 
 from voicemind.cli import diagnosis
 from voicemind.cli.doctor import LIGHT, STRONG, Pace, advice, measured
 from voicemind.config import Settings
+from voicemind.llm.scripted import ScriptedLlm
+from voicemind.ops.lock import folder_lock
 
 PROVIDERS = {"llm": ("local", "scripted"), "stt": ("moonshine",), "tts": ("piper",), "vad": ("silero",)}
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table row is read as one line
 """Agent files: what they may say, and what a maker is told who got one wrong."""
 
 from pathlib import Path

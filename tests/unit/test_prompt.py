@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table row is read as one line
 """The prompt: stable from the front, complete, and with memory as nothing but data."""
 
 from datetime import UTC, datetime

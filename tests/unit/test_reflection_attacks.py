@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table row is read as one line
 """A hostile transcript cannot write an instruction into a mind."""
 
 import json

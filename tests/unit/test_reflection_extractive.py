@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table row is read as one line
 """Reflection with a small model: rules decide what is clear, the model what is not, and it can spoil nothing."""
 
 import json

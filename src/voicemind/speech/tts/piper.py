@@ -32,8 +32,8 @@ class PiperTts:
 
     name = "piper"
     rate_hz = 24_000
-    languages = ("en",)
-    voices = tuple(_VOICE_PACKAGES)
+    languages: tuple[str, ...] = ("en",)
+    voices: tuple[str, ...] = tuple(_VOICE_PACKAGES)
 
     def __init__(self, *, threads: int = 1, at_once: int = 2) -> None:
         """`threads` are those of one sentence; more gain little and take them from the language model."""

@@ -26,7 +26,7 @@ class ScriptedTts:
     name = "scripted"
     rate_hz = 24_000
     languages: tuple[str, ...] = ()
-    voices = ("hum",)
+    voices: tuple[str, ...] = ("hum",)
 
     def __init__(self, *, delay_ms: int = 0) -> None:
         self._delay_s = delay_ms / 1000

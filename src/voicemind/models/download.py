@@ -14,7 +14,6 @@ from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderError, ProviderUnavailable
 
-CHUNK_BYTES = 1 << 20
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 """Seconds. A source that cannot even be reached must not hold up the next one."""
 
@@ -79,7 +78,7 @@ async def _append(
             await anyio.open_file(into, "ab" if answer.status_code == 206 else "wb")
         )
         reached = had if answer.status_code == 206 else 0
-        async for chunk in answer.aiter_raw(CHUNK_BYTES):
+        async for chunk in answer.aiter_raw():
             with disk_trouble(into):
                 await file.write(chunk)
                 await file.flush()

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import numpy as np
@@ -131,9 +131,9 @@ class _Transcriber:
     def words(self, sound: Floats) -> str:
         """Blocks for 7 % of the sound's length. Raises RuntimeError."""
         samples = np.ascontiguousarray(sound)
-        out = ctypes.POINTER(self._transcript_type)()
+        out = cast("Any", ctypes.POINTER(self._transcript_type)())
         pointer = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        library, handle = self._inner._lib, self._inner._handle
+        library, handle = self._inner._lib, self._inner._handle  # its own method takes a list only
         code = library.moonshine_transcribe_without_streaming(
             handle, pointer, samples.size, INPUT_RATE_HZ, 0, ctypes.byref(out)
         )
@@ -154,7 +154,8 @@ class _Transcriber:
 def _frames(sound: Floats) -> Floats:
     """How loud each 30 ms are, shape (n // 480,)."""
     whole = sound[: sound.size // _FRAME * _FRAME].reshape(-1, _FRAME)
-    return np.sqrt(np.mean(whole * whole, axis=1))
+    levels: Floats = np.sqrt(np.mean(whole * whole, axis=1))
+    return levels
 
 
 def _audible(sound: Floats) -> bool:

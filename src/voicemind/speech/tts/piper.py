@@ -33,7 +33,7 @@ class PiperTts:
     name = "piper"
     rate_hz = 24_000
     languages: tuple[str, ...] = ("en",)
-    voices = tuple(_VOICE_PACKAGES)
+    voices: tuple[str, ...] = tuple(_VOICE_PACKAGES)
 
     def __init__(self, *, threads: int = 1, at_once: int = 2) -> None:
         """`threads` are those of one sentence; more gain little and take them from the language model."""

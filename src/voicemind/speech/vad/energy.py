@@ -49,8 +49,8 @@ class _Track:
         if not whole:
             return []
         heard, self._waiting = self._waiting[: whole * _WINDOW_BYTES], self._waiting[whole * _WINDOW_BYTES :]
-        windows = as_floats(heard).reshape(whole, -1)
-        levels_db = 10 * np.log10(np.mean(windows * windows, axis=1) + 1e-10) if whole else np.zeros(0)
+        windows = as_floats(heard).reshape(whole, _WINDOW_BYTES // 2)
+        levels_db = 10 * np.log10(np.mean(windows * windows, axis=1) + 1e-10)
         return [self._likelihood(float(level_db)) for level_db in levels_db]
 
     def _likelihood(self, level_db: float) -> float:

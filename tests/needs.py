@@ -56,7 +56,7 @@ def _no_models() -> str:
         for library in ("xllamacpp", "moonshine_voice", "piper", "onnxruntime")
     ):
         return "the libraries of the embedded models are not installed (make test installs them)"
-    settings = Settings()
+    settings = Settings.load()
     if catalog.located(catalog.find(settings.llm_model), settings.cache_dir) is None:
         return "the embedded language model is not here (.venv/bin/voicemind models pull)"
     return ""

@@ -20,7 +20,7 @@ PROVIDERS = {"llm": ("local", "scripted"), "stt": ("moonshine",), "tts": ("piper
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", port=0)
+    return Settings.load(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", port=0)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def taken_port() -> Iterator[int]:
 
 
 def _with(settings: Settings, **changes: object) -> Settings:
-    return Settings(**{**settings.model_dump(), **changes})
+    return Settings.load(**{**settings.model_dump(), **changes})
 
 
 def test_an_unknown_provider_is_named_with_the_accepted_ones(settings: Settings) -> None:

@@ -140,7 +140,7 @@ async def test_a_prompt_over_the_context_is_refused_without_its_words(llm: Llm) 
 
 async def test_an_answer_that_is_left_early_frees_the_model_within_a_second(llm: Llm) -> None:
     ask = Ask((Message("user", "Tell me everything about the history of the world."),), max_tokens=600)
-    async with aclosing(llm.stream(ask)) as pieces:  # type: ignore[type-var]
+    async with aclosing(llm.stream(ask)) as pieces:
         async for _ in pieces:
             break
     with anyio.fail_after(5):

@@ -94,7 +94,7 @@ async def test_the_voices_it_names_speak_and_others_are_refused(tts: Tts) -> Non
 
 async def test_speech_that_is_left_early_leaves_the_voice_usable(tts: Tts) -> None:
     with anyio.fail_after(20):
-        async with aclosing(tts.speak(STORY)) as pieces:  # type: ignore[type-var]
+        async with aclosing(tts.speak(STORY)) as pieces:
             async for _ in pieces:
                 break
         with anyio.move_on_after(0.01):

@@ -1,7 +1,7 @@
 """Reflection with a small model: rules decide what is clear, the model what is not, and it can spoil nothing."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -35,7 +35,7 @@ class Answering:
 
     async def start(self) -> None: ...
 
-    async def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Finished]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
         self.asked.append(ask)
         await anyio.lowlevel.checkpoint()
         if isinstance(self.answer, Exception):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 import msgspec
 from anyio import to_thread
 
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.apply import grounded
@@ -92,7 +91,7 @@ class ExtractiveReflector:
         pieces: list[str] = []
         size = 0
         try:
-            async with aclosing(cast("AsyncGenerator[TextDelta | Finished]", self._llm.stream(ask))) as stream:
+            async with aclosing(self._llm.stream(ask)) as stream:
                 async for piece in stream:
                     if isinstance(piece, TextDelta):
                         pieces.append(piece.text)

@@ -1,0 +1,1 @@
+"""Speed and memory, always beside a control in the same run."""

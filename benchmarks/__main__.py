@@ -1,0 +1,59 @@
+"""`make bench`: runs the benchmarks one after the other, prints a table and writes benchmarks/results/latest.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import context, start, store, voice
+
+Result = dict[str, float | int | str]
+ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
+    "start": ("13 start, idle memory", start.measure),
+    "context": ("7 prompt from a warm mind", context.measure),
+    "store": ("7 cold load · 8 acknowledged turn", store.measure),
+    "voice": ("3a end of speech to first sound", voice.measure),
+}
+RESULTS = Path(__file__).parent / "results"
+BUSY_LOAD = 1.0
+console = Console()
+
+
+async def main(names: list[str]) -> None:
+    """Run these, or all."""
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        console.print(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(ALL)}.")
+        raise SystemExit(2)
+    busy = os.getloadavg()[0]
+    results: dict[str, Result] = {}
+    for name in names or list(ALL):
+        title, measure = ALL[name]
+        console.print(f"measuring {name} …")
+        results[name] = await measure()
+        _show(title, results[name])
+    if busy > BUSY_LOAD:
+        console.print(f"[bold]INVALID[/bold]: the machine was busy with something else (load {busy:.1f} before the first benchmark).")
+    RESULTS.mkdir(exist_ok=True)
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": round(busy, 2), "valid": busy <= BUSY_LOAD}
+    (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
+
+
+def _show(title: str, result: Result) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in result.items():
+        table.add_row(name, str(value))
+    console.print(table)
+
+
+anyio.run(main, sys.argv[1:], backend_options={"use_uvloop": True})

@@ -41,9 +41,16 @@ async def main(names: list[str]) -> None:
         results[name] = await measure()
         _show(title, results[name])
     if busy > BUSY_LOAD:
-        console.print(f"[bold]INVALID[/bold]: the machine was busy with something else (load {busy:.1f} before the first benchmark).")
+        console.print(
+            f"[bold]INVALID[/bold]: the machine was busy with something else (load {busy:.1f} before the first benchmark)."
+        )
     RESULTS.mkdir(exist_ok=True)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": round(busy, 2), "valid": busy <= BUSY_LOAD}
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_before": round(busy, 2),
+        "valid": busy <= BUSY_LOAD,
+    }
     (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
 
 

@@ -34,4 +34,7 @@ def _timed(name: str, work: Callable[[], object], repeats: int) -> Result:
         work()
         spent.append((time.perf_counter() - began) * 1e3)
     spent.sort()
-    return {f"{name}_p50_ms": round(spent[len(spent) // 2], 4), f"{name}_p99_ms": round(spent[int(len(spent) * 0.99)], 4)}
+    return {
+        f"{name}_p50_ms": round(spent[len(spent) // 2], 4),
+        f"{name}_p99_ms": round(spent[int(len(spent) * 0.99)], 4),
+    }

@@ -11,7 +11,6 @@ from statistics import median
 
 import anyio
 import httpx
-
 from tests.serving import free_port, own_process
 
 Result = dict[str, float | int | str]

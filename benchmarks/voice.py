@@ -14,9 +14,9 @@ from statistics import median
 
 import anyio
 import httpx
-
 from tests.serving import own_process, until_ready
 from tests.talking import Talk, talking
+
 from voicemind.config import Settings
 from voicemind.engines.cascade.gate import GateLimits
 from voicemind.llm.contract import Ask, Llm, Message, TextDelta
@@ -52,7 +52,10 @@ async def measure(*, rounds: int = 2) -> Result:
     try:
         sounds = [await _spoken(tts, text) for text in SENTENCES]
         await llm.warm((system,))
-        with tempfile.TemporaryDirectory() as folder, own_process(Path(folder), **LOCAL, VOICEMIND_CACHE_DIR=str(settings.cache_dir)) as server:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            own_process(Path(folder), **LOCAL, VOICEMIND_CACHE_DIR=str(settings.cache_dir)) as server,
+        ):
             async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
                 await until_ready(client, limit_s=120)
                 for _ in range(rounds):

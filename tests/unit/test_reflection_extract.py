@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table row is read as one line
 """What a person says becomes short statements in the third person, and nothing else does."""
 
 from datetime import UTC, datetime

@@ -40,7 +40,7 @@ class Answering:
         await anyio.lowlevel.checkpoint()
         if isinstance(self.answer, Exception):
             raise self.answer
-        answer = self.answer if self.answer is not None else json.dumps({"keep": [True] * length(ask)})
+        answer = self.answer if self.answer is not None else verdicts(*["lasting"] * length(ask))
         for at in range(0, len(answer), 1000):
             self.pieces += 1
             yield TextDelta(answer[at : at + 1000])
@@ -53,7 +53,11 @@ class Answering:
 
 def length(ask: Ask) -> int:
     assert ask.json_schema is not None
-    return int(ask.json_schema["properties"]["keep"]["minItems"])
+    return len(ask.json_schema["properties"])
+
+
+def verdicts(*words: str) -> str:
+    return json.dumps({str(number): word for number, word in enumerate(words, 1)})
 
 
 def turns(*texts: str, roles: Sequence[Role] = ()) -> list[Turn]:
@@ -141,7 +145,7 @@ async def test_the_last_word_of_a_conversation_counts() -> None:
 
 @pytest.mark.anyio
 async def test_the_model_decides_on_unclear_statements_alone() -> None:
-    model = Answering('{"keep": [false, true]}')
+    model = Answering(verdicts("passing", "lasting"))
     mind = await reflected(fresh(), "I feel sad today. I used to smoke. I live in Oslo.", model=model)
     assert lines(mind) == ["The user used to smoke.", "The user lives in Oslo."]
     (ask,) = model.asked
@@ -152,7 +156,7 @@ async def test_the_model_decides_on_unclear_statements_alone() -> None:
 
 @pytest.mark.anyio
 async def test_a_clear_statement_stays_whatever_the_model_says() -> None:
-    mind = await reflected(fresh(), "I used to smoke. I live in Oslo.", model=Answering('{"keep": [false]}'))
+    mind = await reflected(fresh(), "I used to smoke. I live in Oslo.", model=Answering(verdicts("passing")))
     assert lines(mind) == ["The user lives in Oslo."]
 
 
@@ -176,8 +180,8 @@ async def test_unclear_statements_are_asked_in_small_batches_as_escaped_data() -
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "answer",
-    ["", "yes", "{}", "[]", '{"keep": []}', '{"keep": [true, true, true]}', '{"keep": ["x"]}', '{"keep": true}', "null",
-     "```json\n{\"keep\": [true]}\n```", "\x00", "x" * 10_000_000, "[" * 100_000, ProviderRefused("no", provider="answering")],
+    ["", "yes", "{}", "[]", verdicts("lasting"), verdicts("lasting", "lasting", "lasting"), verdicts("lasting", "maybe"), '{"1": "lasting", "3": "lasting"}', "null",
+     '```json\n{"1": "lasting", "2": "lasting"}\n```', "\x00", "x" * 10_000_000, "[" * 100_000, ProviderRefused("no", provider="answering")],
     ids=lambda answer: repr(answer)[:20],
 )  # fmt: skip
 async def test_a_useless_answer_leaves_the_verdict_to_the_rules(answer: str | Exception) -> None:

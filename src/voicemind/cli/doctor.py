@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import aclosing
 
 import anyio
@@ -68,6 +69,13 @@ async def speed(llm: Llm, *, model: str) -> Check:
     finally:
         with anyio.CancelScope(shield=True):
             await llm.aclose()
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        return Check(
+            "speed",
+            "note",
+            f"{pace.tokens_per_s:.1f} tokens/s, but this machine is busy",
+            "voicemind doctor, once it is not",
+        )
     return advice(pace, model=model)
 
 

@@ -7,3 +7,6 @@ import pytest
 def anyio_backend() -> str:
     """All asynchronous tests run on asyncio: uvicorn and the providers do too."""
     return "asyncio"
+
+
+pytest_plugins = ["tests.needs"]

@@ -29,46 +29,99 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs API keys.")
-    port: int = Field(8700, ge=0, le=65535, validation_alias=_alias("PORT", "PORT"), description="Port to listen on; 0 takes a free one.")
+    port: int = Field(
+        8700,
+        ge=0,
+        le=65535,
+        validation_alias=_alias("PORT", "PORT"),
+        description="Port to listen on; 0 takes a free one.",
+    )
     data_dir: Path = Field(
-        Path(platformdirs.user_data_dir("voicemind")), description="Folder of the database; one process at a time may use it."
+        Path(platformdirs.user_data_dir("voicemind")),
+        description="Folder of the database; one process at a time may use it.",
     )
-    cache_dir: Path = Field(Path(platformdirs.user_cache_dir("voicemind")), description="Folder of the downloaded models.")
+    cache_dir: Path = Field(
+        Path(platformdirs.user_cache_dir("voicemind")), description="Folder of the downloaded models."
+    )
     database_url: str = Field(
-        "", description="SQLAlchemy address of the database (sqlite:///… or postgresql://…); empty: voicemind.db in the data folder."
+        "",
+        description="SQLAlchemy address of the database (sqlite:///… or postgresql://…); empty: voicemind.db in the data folder.",
     )
-    agents_dir: Path | None = Field(None, description="Folder of further agent files (*.toml); one with a preset's name replaces the preset.")
+    agents_dir: Path | None = Field(
+        None, description="Folder of further agent files (*.toml); one with a preset's name replaces the preset."
+    )
 
     llm: str = Field("local", description="Provider of the language model.")
     llm_model: str = Field("qwen2.5-coder-1.5b", description="Which embedded language model `local` loads.")
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
-    threads: int = Field(0, ge=0, le=256, description="Threads for the embedded language model; 0: as many as there are cores.")
-    context_tokens: int = Field(4096, ge=512, le=131072, description="Context of the embedded language model, in tokens, for each conversation that thinks at once.")
+    threads: int = Field(
+        0, ge=0, le=256, description="Threads for the embedded language model; 0: as many as there are cores."
+    )
+    context_tokens: int = Field(
+        4096,
+        ge=512,
+        le=131072,
+        description="Context of the embedded language model, in tokens, for each conversation that thinks at once.",
+    )
     warm_minds: int = Field(8, ge=1, le=64, description="How many minds the embedded model keeps read into its memory.")
 
-    scripted_llm_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted language model's first token, in milliseconds.")
+    scripted_llm_ms: int = Field(
+        0, ge=0, le=60_000, description="Delay of the scripted language model's first token, in milliseconds."
+    )
     scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
-    scripted_tts_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds.")
+    scripted_tts_ms: int = Field(
+        0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds."
+    )
     scripted_stt_text: str = Field("Hello there.", description="What the scripted recogniser hears in every utterance.")
 
-    api_keys: SecretStr = Field(SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only.")
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only."
+    )
     api_key: SecretStr = Field(SecretStr(""), description="The key that the command line sends to a server.")
-    server: str = Field("", description="Address of the server that the command line talks to; empty: http://HOST:PORT.")
+    server: str = Field(
+        "", description="Address of the server that the command line talks to; empty: http://HOST:PORT."
+    )
     allowed_origins: str = Field("", description="Web origins that may call besides our own page, separated by commas.")
 
     max_concurrent_sessions: int = Field(
-        50, ge=1, le=10_000, validation_alias=_alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"), description="Live conversations at once."
+        50,
+        ge=1,
+        le=10_000,
+        validation_alias=_alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"),
+        description="Live conversations at once.",
     )
     session_timeout_minutes: float = Field(
-        30, gt=0, le=1440, validation_alias=_alias("SESSION_TIMEOUT_MINUTES", "SESSION_TIMEOUT_MINUTES"), description="Silence after which a live session ends."
+        30,
+        gt=0,
+        le=1440,
+        validation_alias=_alias("SESSION_TIMEOUT_MINUTES", "SESSION_TIMEOUT_MINUTES"),
+        description="Silence after which a live session ends.",
     )
-    stale_minutes: float = Field(60, gt=0, le=10_080, description="Silence after which an open conversation is ended and reflected.")
-    reflection_wait_s: float = Field(5, ge=0, le=60, description="How long a new conversation waits for a reflection that is still running, in seconds.")
-    end_wait_s: float = Field(120, gt=0, le=600, description="How long the end of a conversation waits for its reflection, in seconds.")
+    stale_minutes: float = Field(
+        60, gt=0, le=10_080, description="Silence after which an open conversation is ended and reflected."
+    )
+    reflection_wait_s: float = Field(
+        5,
+        ge=0,
+        le=60,
+        description="How long a new conversation waits for a reflection that is still running, in seconds.",
+    )
+    end_wait_s: float = Field(
+        120, gt=0, le=600, description="How long the end of a conversation waits for its reflection, in seconds."
+    )
+    detached_s: float = Field(
+        120, ge=0, le=3600, description="How long a conversation whose client is gone can be gone on with, in seconds."
+    )
+    sweep_every_s: float = Field(
+        15, gt=0, le=3600, description="How often open conversations are looked through, in seconds."
+    )
+    reflection_lease_s: float = Field(
+        60, gt=0, le=3600, description="After how long a reflection of a dead process is taken over, in seconds."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
-    log_json: bool = Field(False, description="One JSON object a line instead of readable text.")
+    log_json: bool = Field(default=False, description="One JSON object a line instead of readable text.")
 
     @field_validator("data_dir", "cache_dir", "agents_dir")
     @classmethod
@@ -96,7 +149,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _explained(error) from None
         except ValueError as error:  # the TOML file does not parse
-            raise Misconfigured("VOICEMIND_CONFIG", f"the settings file cannot be read: {error}", accepted="a TOML file") from None
+            raise Misconfigured(
+                "VOICEMIND_CONFIG", f"the settings file cannot be read: {error}", accepted="a TOML file"
+            ) from None
 
     @property
     def database(self) -> str:
@@ -107,6 +162,11 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in LOOPBACK
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The allow-list of web origins."""
+        return tuple(filter(None, (origin.strip().rstrip("/") for origin in self.allowed_origins.split(","))))
 
     @property
     def server_url(self) -> str:
@@ -135,7 +195,11 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise Misconfigured(name, "there is no such setting", accepted=f"did you mean {near[0]}?" if near else ", ".join(sorted(known)))
+            raise Misconfigured(
+                name,
+                "there is no such setting",
+                accepted=f"did you mean {near[0]}?" if near else ", ".join(sorted(known)),
+            )
 
 
 def _explained(error: ValidationError) -> Misconfigured:
@@ -144,8 +208,12 @@ def _explained(error: ValidationError) -> Misconfigured:
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        return Misconfigured(name, "there is no such setting in the settings file", accepted=f"did you mean {near[0]}?" if near else "")
+        return Misconfigured(
+            name, "there is no such setting in the settings file", accepted=f"did you mean {near[0]}?" if near else ""
+        )
     field = name.removeprefix(PREFIX).lower()
     described = Settings.model_fields.get(field)
     setting = PREFIX + field.upper()
-    return Misconfigured(setting, first["msg"].removeprefix("Input "), accepted=(described.description or "") if described else "")
+    return Misconfigured(
+        setting, first["msg"].removeprefix("Input "), accepted=(described.description or "") if described else ""
+    )

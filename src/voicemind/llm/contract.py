@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -72,16 +72,20 @@ class Llm(Protocol):
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured (a model file is missing)."""
+        ...
 
-    def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Finished]:
+    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
         """Answer, piece by piece; exactly one Finished comes last.
 
         Iterate it under `contextlib.aclosing`: closing early stops the generation at the provider within a second.
         Raises ProviderUnavailable or ProviderRefused.
         """
+        ...
 
     async def warm(self, messages: tuple[Message, ...]) -> None:
         """Read this beginning of a prompt into the cache, so that the next answer starts sooner. Gives way to urgent questions."""
+        ...
 
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
+        ...

@@ -45,7 +45,7 @@ def resampled(pcm: Pcm, rate_hz: int) -> Pcm:
     """The same sound at another rate (soxr, high quality). Whole clips only: a stream needs a `soxr.ResampleStream`."""
     if pcm.rate_hz == rate_hz or not pcm.samples:
         return Pcm(pcm.samples, rate_hz)
-    import soxr
+    import soxr  # pyright: ignore[reportMissingTypeStubs]
 
     samples = np.frombuffer(pcm.samples, dtype="<i2")
     return Pcm(soxr.resample(samples, pcm.rate_hz, rate_hz).astype("<i2").tobytes(), rate_hz)
@@ -60,7 +60,13 @@ def read_wav(content: bytes) -> Pcm:
         with wave.open(io.BytesIO(content)) as file:
             channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
             frames = file.readframes(file.getnframes())
-    except (wave.Error, EOFError, ValueError, MemoryError) as error:
+    except (
+        wave.Error,
+        EOFError,
+        ValueError,
+        MemoryError,
+        RuntimeError,
+    ) as error:  # RuntimeError: a chunk ends beyond its file
         raise BadAudio("This is not a PCM WAV file.") from error
     if not 8_000 <= rate_hz <= 96_000:
         raise BadAudio(f"A WAV file of {rate_hz} Hz cannot be used; 8000 to 96000 Hz can.")

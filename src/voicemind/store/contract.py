@@ -93,7 +93,7 @@ class Turn:
     created_at: datetime
     interrupted: bool = False
     modality: Modality = "text"
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class NewTurn:
     heard: str | None = None
     interrupted: bool = False
     modality: Modality = "text"
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +136,36 @@ class Store(Protocol):
 
     async def start(self) -> None:
         """Open the database, create or migrate its schema. Raises Misconfigured for one that is corrupt or newer than this program."""
+        ...
 
     async def aclose(self) -> None:
         """Finish waiting writes and close; safe to call twice."""
+        ...
 
     async def check(self) -> None:
         """Return where the database answers; raise StorageUnavailable where it does not."""
+        ...
 
     async def open_conversation(
-        self, key: MindKey, conversation_id: str, *, user_id: str, channel: str, anonymous: bool = False, seed: Mapping[str, Sequence[str]] | None = None
+        self,
+        key: MindKey,
+        conversation_id: str,
+        *,
+        user_id: str,
+        channel: str,
+        anonymous: bool = False,
+        seed: Mapping[str, Sequence[str]] | None = None,
     ) -> Conversation:
         """Make the conversation, its user and its mind where they do not exist yet; return the conversation as it is stored.
 
         An existing conversation is returned unchanged (the caller compares agent and user). A new mind gets version 1 by author `preset`, whose
         blocks hold one entry without evidence for each text of `seed`, under fresh ids. Called twice at once, it still makes one of each.
         """
+        ...
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
         """The conversation. Raises UnknownConversation."""
+        ...
 
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
         """Put the turn at the end of the conversation and mark the conversation as active now.
@@ -161,33 +173,42 @@ class Store(Protocol):
         Returns only after the commit. Turns of one conversation get consecutive `seq` without gaps, however many are appended at once.
         Raises UnknownConversation; ConversationOver where it is not active or detached.
         """
+        ...
 
     async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
         """All turns in order. Raises UnknownConversation."""
+        ...
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
         """Mark the conversation as ended and queue its reflection on the mind `key`, in one transaction; repeated, returns the same reflection."""
+        ...
 
     async def stale_conversations(self, idle_since: datetime, *, limit: int = 100) -> tuple[Conversation, ...]:
         """Active or detached conversations of all tenants without activity since that moment, oldest first."""
+        ...
 
     async def mind(self, key: MindKey) -> MindVersion | None:
         """The newest version, with entries and evidence; None where the mind does not exist yet."""
+        ...
 
     async def mind_version(self, key: MindKey, number: int) -> MindVersion | None:
         """One version, with entries and evidence; None where there is none of that number."""
+        ...
 
     async def unreflected_turns(self, key: MindKey, *, limit: int = 40) -> tuple[Turn, ...]:
         """User turns of ended conversations whose reflection on this mind has not happened yet, oldest first; the newest `limit` of them."""
+        ...
 
     async def reflection(self, tenant: str, conversation_id: str) -> Reflection | None:
         """The reflection of a conversation; None where it has not ended."""
+        ...
 
     async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
         """Take the oldest reflection (of any tenant) that is due: waiting, or running under a lease that ran out; None where there is none.
 
         Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one.
         """
+        ...
 
     async def finish_reflection(
         self, reflection: Reflection, *, parent: int, blocks: Mapping[str, Sequence[Entry]] | None, notes: str
@@ -197,9 +218,12 @@ class Store(Protocol):
 
         Raises StaleVersion where `parent` is not the newest version. Called again for a reflection that is done, changes nothing and returns it.
         """
+        ...
 
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
         """Note the failure's code and make the reflection due again after `delay_s` seconds; None gives it up: it and its conversation are `failed`."""
+        ...
 
     async def pending_reflections(self, key: MindKey) -> int:
         """How many reflections on this mind are waiting or running."""
+        ...

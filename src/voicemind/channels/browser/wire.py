@@ -63,7 +63,9 @@ class Sound:
 
 
 ClientMessage = Text | Sound | Interrupt | End | Played
-_decoder = msgspec.json.Decoder(Text | Audio | Interrupt | End | Played)
+_decoder: msgspec.json.Decoder[Text | Audio | Interrupt | End | Played] = msgspec.json.Decoder(
+    Text | Audio | Interrupt | End | Played
+)
 
 
 def parse_text(frame: str) -> ClientMessage:
@@ -128,7 +130,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     type: ClassVar[str]
 
 
-class Ready(Event):
+class Ready(Event, frozen=True, rename="camel"):
     """The conversation can begin."""
 
     type: ClassVar[str] = "ready"
@@ -144,14 +146,14 @@ class Ready(Event):
     binary: bool = False
 
 
-class State(Event):
+class State(Event, frozen=True, rename="camel"):
     """What the agent does now: `waking`, `listening`, `thinking` or `speaking`."""
 
     type: ClassVar[str] = "state"
     state: str
 
 
-class Transcript(Event):
+class Transcript(Event, frozen=True, rename="camel"):
     """What was heard of the person. A final one is stored; one that is not may change and comes again."""
 
     type: ClassVar[str] = "transcript"
@@ -160,7 +162,7 @@ class Transcript(Event):
     turn: int | None = None
 
 
-class AgentResponse(Event):
+class AgentResponse(Event, frozen=True, rename="camel"):
     """What the agent says: the whole text of the reply so far. The final one is stored, and is what was heard where it was interrupted."""
 
     type: ClassVar[str] = "agent_response"
@@ -171,7 +173,7 @@ class AgentResponse(Event):
     turn: int | None = None
 
 
-class AudioChunk(Event):
+class AudioChunk(Event, frozen=True, rename="camel"):
     """A piece of the reply's sound, for clients that do not take binary frames."""
 
     type: ClassVar[str] = "audio_chunk"
@@ -181,14 +183,14 @@ class AudioChunk(Event):
     position_ms: int
 
 
-class Interrupted(Event):
+class Interrupted(Event, frozen=True, rename="camel"):
     """The reply of this generation is silent from now on; drop what is left of its sound."""
 
     type: ClassVar[str] = "interrupted"
     generation: int
 
 
-class Error(Event):
+class Error(Event, frozen=True, rename="camel"):
     """Something went wrong; the conversation goes on unless the socket closes."""
 
     type: ClassVar[str] = "error"
@@ -196,7 +198,7 @@ class Error(Event):
     code: str
 
 
-class Complete(Event):
+class Complete(Event, frozen=True, rename="camel"):
     """The conversation is over; the socket closes next."""
 
     type: ClassVar[str] = "complete"
@@ -232,3 +234,18 @@ def parse_event(frame: str | bytes) -> tuple[str, dict[str, Any]]:
         return str(message["type"]), dict(message["data"])
     except (msgspec.MsgspecError, RecursionError, UnicodeError, KeyError, TypeError, ValueError) as error:
         raise BadMessage("The server sent something that is no message of this protocol.") from error
+
+
+def parse_binary_audio(frame: bytes) -> tuple[Pcm, int, int]:
+    """A binary server frame as a client reads it: the sound, its generation, its position. Raises BadMessage or BadAudio."""
+    if len(frame) < _SERVER_HEADER.size:
+        raise BadMessage("A binary frame starts with a header of 16 bytes.")
+    kind, generation, position, rate_hz = _SERVER_HEADER.unpack_from(frame)
+    if kind != SERVER_AUDIO or not rate_hz:
+        raise BadMessage(f"Binary frames of kind {kind} are unknown.")
+    return Pcm(_samples(frame[_SERVER_HEADER.size :]), rate_hz), generation, position
+
+
+def sound_of(chunk: AudioChunk) -> Pcm:
+    """The sound of an `audio_chunk` as a client reads it. Raises BadAudio."""
+    return Pcm(_samples(_from_base64(chunk.audio_base64)), chunk.rate)

@@ -11,12 +11,15 @@ class Utterance(Protocol):
 
     async def feed(self, samples: bytes) -> None:
         """More of it: 16-bit little-endian mono samples at 16 kHz, any length. Cheap: recognition happens in the two below."""
+        ...
 
     async def partial(self) -> str:
         """The words so far, as far as they can be told; may change later. May be empty."""
+        ...
 
     async def finish(self) -> str:
         """The words of the whole utterance; empty where nothing was said. The last call on this object."""
+        ...
 
 
 class Stt(Protocol):
@@ -28,9 +31,12 @@ class Stt(Protocol):
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""
+        ...
 
     def utterance(self) -> AbstractAsyncContextManager[Utterance]:
         """Open one utterance; leaving the context frees it, finished or not. Its calls raise ProviderUnavailable."""
+        ...
 
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from voicemind.speech.audio import Pcm
@@ -21,12 +21,15 @@ class Tts(Protocol):
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""
+        ...
 
-    def speak(self, text: str, *, voice: str | None = None) -> AsyncIterator[Pcm]:
+    def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Pcm, None]:
         """Say a text: pieces in order, none empty, all at `rate_hz`; a text without speakable characters yields nothing.
 
         Iterate it under `contextlib.aclosing`; closing early stops the work. Raises ProviderUnavailable, and ProviderRefused for an unknown voice.
         """
+        ...
 
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
+        ...

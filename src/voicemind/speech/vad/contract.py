@@ -17,6 +17,7 @@ class VadTrack(Protocol):
 
         `samples` are 16-bit little-endian mono at 16 kHz, any length; what does not fill a window waits for the next call.
         """
+        ...
 
 
 class Vad(Protocol):
@@ -26,9 +27,12 @@ class Vad(Protocol):
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""
+        ...
 
     def track(self) -> AbstractAsyncContextManager[VadTrack]:
         """Open the track of one microphone; leaving the context forgets it."""
+        ...
 
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
+        ...

@@ -46,6 +46,8 @@ class _Track:
     async def hear(self, samples: bytes) -> list[float]:
         self._waiting += samples
         whole = len(self._waiting) // _WINDOW_BYTES
+        if not whole:
+            return []
         heard, self._waiting = self._waiting[: whole * _WINDOW_BYTES], self._waiting[whole * _WINDOW_BYTES :]
         windows = as_floats(heard).reshape(whole, _WINDOW_BYTES // 2)
         levels_db = 10 * np.log10(np.mean(windows * windows, axis=1) + 1e-10)

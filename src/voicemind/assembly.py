@@ -1,0 +1,381 @@
+"""From settings to a running server: the only module that names providers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from voicemind.channels.admin.endpoint import Admin
+from voicemind.channels.app import application
+from voicemind.channels.browser.endpoint import VoiceConversations
+from voicemind.channels.browser.wire import MAX_FRAME_BYTES
+from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.config import Settings
+from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.live import Live
+from voicemind.conversation.opening import Opened, Opening
+from voicemind.conversation.session import Session, Show
+from voicemind.engines.cascade.run import Cascade
+from voicemind.errors import Misconfigured, ProviderRefused, StorageUnavailable, VoicemindError
+from voicemind.llm.contract import Llm
+from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.context import Minds
+from voicemind.mind.prompt import Channel
+from voicemind.mind.reflection.extractive import ExtractiveReflector
+from voicemind.mind.reply import Replies, Situation
+from voicemind.ops.auth import Guests, Keys
+from voicemind.ops.lock import folder_lock
+from voicemind.speech.stt.contract import Stt
+from voicemind.speech.tts.contract import Tts
+from voicemind.speech.vad.contract import Vad
+from voicemind.store.contract import MindKey, Store
+from voicemind.store.sql import SqlStore
+
+log = structlog.get_logger(__name__)
+
+STOP_LIMIT_S = 10
+Provider = TypeVar("Provider")
+
+
+def _local_llm(settings: Settings) -> Llm:
+    from voicemind.llm.local import LocalLlm
+    from voicemind.models.catalog import find
+
+    model = find(settings.llm_model)
+
+    return LocalLlm(
+        model=model,
+        cache_dir=settings.cache_dir,
+        threads=settings.threads,
+        context_tokens=settings.context_tokens,
+        warm_minds=settings.warm_minds,
+    )
+
+
+def _scripted_llm(settings: Settings) -> Llm:
+    from voicemind.llm.scripted import ScriptedLlm
+
+    return ScriptedLlm(delay_ms=settings.scripted_llm_ms)
+
+
+def _moonshine(_: Settings) -> Stt:
+    from voicemind.speech.stt.moonshine import MoonshineStt
+
+    return MoonshineStt()
+
+
+def _scripted_stt(settings: Settings) -> Stt:
+    from voicemind.speech.stt.scripted import ScriptedStt
+
+    return ScriptedStt(text=settings.scripted_stt_text, delay_ms=settings.scripted_stt_ms)
+
+
+def _piper(_: Settings) -> Tts:
+    from voicemind.speech.tts.piper import PiperTts
+
+    return PiperTts()
+
+
+def _scripted_tts(settings: Settings) -> Tts:
+    from voicemind.speech.tts.scripted import ScriptedTts
+
+    return ScriptedTts(delay_ms=settings.scripted_tts_ms)
+
+
+def _silero(_: Settings) -> Vad:
+    from voicemind.speech.vad.silero import SileroVad
+
+    return SileroVad()
+
+
+def _energy(_: Settings) -> Vad:
+    from voicemind.speech.vad.energy import EnergyVad
+
+    return EnergyVad()
+
+
+LLMS: dict[str, Callable[[Settings], Llm]] = {"local": _local_llm, "scripted": _scripted_llm}
+STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
+TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
+VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
+PROVIDERS: dict[str, tuple[str, ...]] = {"llm": tuple(LLMS), "stt": tuple(STTS), "tts": tuple(TTSS), "vad": tuple(VADS)}
+
+
+def build_llm(settings: Settings) -> Llm:
+    """The language model that the settings name, not yet started. Raises Misconfigured."""
+    return _chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
+
+
+def _chosen(
+    setting: str, providers: Mapping[str, Callable[[Settings], Provider]], name: str
+) -> Callable[[Settings], Provider]:
+    if name not in providers:
+        raise Misconfigured(setting, "there is no such provider", accepted=", ".join(sorted(providers)))
+    return providers[name]
+
+
+@dataclass
+class House:
+    """Everything that one process needs, built from settings and not yet started."""
+
+    settings: Settings
+    store: Store
+    llm: Llm
+    stt: Stt
+    tts: Tts
+    vad: Vad
+    agents: Mapping[str, Agent]
+    guests: Guests
+    problem: VoicemindError | None = None
+    loaded: bool = False
+
+    @classmethod
+    def build(cls, settings: Settings) -> House:
+        """Raises Misconfigured for whatever would not work."""
+        keys = Keys(settings.api_keys.get_secret_value())
+        if not settings.is_loopback and not keys:
+            raise Misconfigured(
+                "VOICEMIND_API_KEYS",
+                f"the server would listen on {settings.host} without keys",
+                accepted="tenant:key,tenant2:key2, or VOICEMIND_HOST=127.0.0.1",
+            )
+        return cls(
+            settings=settings,
+            store=SqlStore(settings.database),
+            llm=build_llm(settings),
+            stt=_chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
+            tts=_chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
+            vad=_chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
+            agents=load_agents(settings.agents_dir),
+            guests=Guests(keys),
+        )
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        minds = Minds(self.store)
+        self.replies = Replies(self.llm, minds)
+        self.opening = Opening(self.store, self.agents)
+        self.live = Live(limit=settings.max_concurrent_sessions)
+        self.endings = Endings(
+            self.store,
+            self.opening,
+            minds,
+            ExtractiveReflector(self.llm),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            patience=Patience(
+                idle_s=settings.session_timeout_minutes * 60,
+                stale_s=settings.stale_minutes * 60,
+                reflection_s=settings.reflection_wait_s,
+                end_s=settings.end_wait_s,
+                detached_s=settings.detached_s,
+                sweep_every_s=settings.sweep_every_s,
+                lease_s=settings.reflection_lease_s,
+            ),
+            reflected=self._reread,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[ASGIApp]:
+        """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured."""
+        async with AsyncExitStack() as stack:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(folder_lock(self.settings.data_dir))
+            stack.push_async_callback(self.store.aclose)
+            await self.store.start()
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            tasks.start_soon(self._load)
+            yield self._application()
+
+    async def _load(self) -> None:
+        """Load the models side by side; then the waiting reflections can be done."""
+        providers = (self.llm, self.stt, self.tts, self.vad)
+        async with AsyncExitStack() as stack:
+            for provider in providers:
+                stack.push_async_callback(_closed, provider)
+            try:
+                async with anyio.create_task_group() as tasks:
+                    for provider in providers:
+                        tasks.start_soon(provider.start)
+            except* VoicemindError as group:
+                self.problem = next(error for error in _leaves(group))
+                log.error("models cannot be loaded", code=self.problem.code, why=str(self.problem))
+            else:
+                self.loaded = True
+                await self.endings.run()
+            await anyio.sleep_forever()
+
+    async def why_not_ready(self) -> str:
+        """One word; empty when everything works."""
+        if self.problem is not None:
+            return self.problem.code
+        if not self.loaded:
+            return "loading"
+        try:
+            await self.store.check()
+        except StorageUnavailable as error:
+            return error.code
+        return ""
+
+    def session(self, opened: Opened, channel: Channel, show: Show) -> Session:
+        """The session of one conversation, with the engine that its channel needs. Raises ProviderRefused for a language that is not spoken here."""
+        agent, speaks = opened.agent, channel == "voice"
+        if self.problem is not None:
+            raise self.problem
+        if speaks:
+            for provider in (self.stt, self.tts):
+                if provider.languages and agent.language not in provider.languages:
+                    raise ProviderRefused(
+                        f"{agent.name} speaks {agent.language!r}, and {provider.name} knows only {', '.join(provider.languages)}: choose another provider.",
+                        provider=provider.name,
+                    )
+            if agent.voice and agent.voice not in self.tts.voices:
+                raise ProviderRefused(
+                    f"{self.tts.name} has no voice {agent.voice!r}; it has {', '.join(self.tts.voices)}.",
+                    provider=self.tts.name,
+                )
+        return Session(
+            opened,
+            channel=channel,
+            store=self.store,
+            replies=self.replies,
+            endings=self.endings,
+            build_engine=lambda scene: Cascade(
+                scene,
+                stt=self.stt if speaks else None,
+                vad=self.vad if speaks else None,
+                tts=self.tts if speaks else None,
+                voice=agent.voice,
+            ),
+            show=show,
+            patience=self.endings.patience,
+        )
+
+    async def _reread(self, key: MindKey) -> None:
+        """A mind has changed: have the model read it again before the person comes back."""
+        agent = self.agents.get(key.agent)
+        if agent is not None:
+            try:
+                await self.replies.warm(Situation(agent=agent, key=key, channel="voice"))
+            except VoicemindError as error:
+                log.warning("the mind could not be read ahead", code=error.code)
+
+    def _application(self) -> ASGIApp:
+        admin = Admin(
+            store=self.store,
+            opening=self.opening,
+            endings=self.endings,
+            live=self.live,
+            agents=self.agents,
+            guests=self.guests,
+            problem=self.why_not_ready,
+        )
+        completions = ChatCompletions(self.opening, Exchanges(self.store, self.replies, self.endings), self.agents)
+        voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
+        return application(
+            [*admin.routes(), *completions.routes(), *voice.routes()],
+            guests=self.guests,
+            allowed_origins=self.settings.origins,
+        )
+
+
+async def _closed(provider: Llm | Stt | Tts | Vad) -> None:
+    with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_LIMIT_S):
+        await provider.aclose()
+
+
+def _leaves(group: BaseExceptionGroup[VoicemindError]) -> list[VoicemindError]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but the signals are ours: the command line and the in-process server share one process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = anyio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Nothing: whoever runs the server stops it."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self.up.set()
+
+
+async def serve(settings: Settings, *, announce: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` is given the address once the server answers. Raises Misconfigured."""
+    async with _listening(settings, settings.host, settings.port) as url:
+        if announce:
+            announce(url)
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                return
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[str]:
+    """A server in this process on a free loopback port; yields its address. Raises Misconfigured."""
+    async with _listening(settings, "127.0.0.1", 0) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, host: str, port: int) -> AsyncGenerator[str]:
+    house = House.build(settings)
+    async with house.open() as app:
+        listener = _bound(host, port)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_max_size=MAX_FRAME_BYTES,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_LIMIT_S,
+                backlog=2048,
+            )
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            try:
+                await server.up.wait()
+                name, number = listener.getsockname()[:2]
+                yield f"http://{f'[{name}]' if ':' in name else name}:{number}"
+            finally:
+                house.live.shut_down()
+                server.should_exit = True
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            "VOICEMIND_PORT", f"{host}:{port} cannot be used: {error.strerror}", accepted="a free port; 0 takes any"
+        ) from None
+    return listener

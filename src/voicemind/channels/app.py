@@ -1,0 +1,98 @@
+"""All ways in, as one ASGI application: routes, the door before them, errors in their forms, and the built page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Lifespan
+
+from voicemind.channels.door import Door
+from voicemind.channels.http import error_response, mistake_response
+from voicemind.errors import VoicemindError
+from voicemind.ops.auth import Guests
+
+STATIC = Path(__file__).parent.parent / "static"
+_NO_PAGE = "<!doctype html><title>Voicemind</title><p>The server runs. Its page was not built: <code>make run</code> builds it."
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    *,
+    guests: Guests,
+    allowed_origins: Collection[str],
+    lifespan: Lifespan[Starlette] | None = None,
+) -> ASGIApp:
+    """The whole application."""
+    app = Starlette(
+        routes=[*routes, _page()],
+        exception_handlers={
+            VoicemindError: _mistake,
+            HTTPException: _http_error,
+            ClientDisconnect: _gone,
+            Exception: _crash,
+        },
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(allowed_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type"],
+                expose_headers=["x-request-id"],
+            )
+        ]
+        if allowed_origins
+        else [],
+        lifespan=lifespan,
+    )
+    return Door(app, guests=guests, allowed_origins=allowed_origins)
+
+
+def _page() -> BaseRoute:
+    if (STATIC / "index.html").is_file():
+        return Mount("/", StaticFiles(directory=STATIC, html=True))
+    return Route("/", _no_page)
+
+
+async def _no_page(_: Request) -> Response:
+    return HTMLResponse(_NO_PAGE)
+
+
+async def _mistake(request: Request, error: Exception) -> Response:
+    assert isinstance(error, VoicemindError)
+    return mistake_response(request.url.path, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own: unknown path, wrong method."""
+    assert isinstance(error, HTTPException)
+    codes = {
+        404: ("not_found", "There is nothing at this address."),
+        405: ("method_not_allowed", "This address does not take that method."),
+    }
+    code, message = codes.get(error.status_code, ("http_error", "This request cannot be served."))
+    return error_response(
+        request.url.path, status=error.status_code, code=code, message=message, headers=dict(error.headers or {})
+    )
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """The client left before its request was complete; nobody reads this."""
+    return Response(status_code=400)
+
+
+async def _crash(request: Request, _: Exception) -> Response:
+    return error_response(
+        request.url.path,
+        status=500,
+        code="internal_error",
+        message="Something went wrong here. The request id helps to find it.",
+    )

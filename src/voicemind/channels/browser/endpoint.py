@@ -1,0 +1,266 @@
+"""`/voice-conversation`: the socket between a client and one conversation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import anyio
+import structlog
+import uuid_utils
+from anyio.streams.memory import MemoryObjectReceiveStream
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from voicemind.channels.browser import wire
+from voicemind.clock import epoch_ms, monotonic_s
+from voicemind.conversation.live import Live
+from voicemind.conversation.opening import Opened, Opening, still_open
+from voicemind.conversation.session import Session, Show
+from voicemind.engines import contract as happening
+from voicemind.errors import BadMessage, Busy, ClientMistake, UnknownConversation, VoicemindError
+from voicemind.mind.prompt import Channel
+from voicemind.speech.audio import INPUT_RATE_HZ
+
+log = structlog.get_logger(__name__)
+
+MISSING_ID, ENGINE_FAILED, UNKNOWN_ID, REPLACED = 4000, 4001, 4404, 4409
+REFUSALS: dict[type[Exception], int] = {BadMessage: MISSING_ID, UnknownConversation: UNKNOWN_ID, Busy: 1013}
+MISTAKES_ALLOWED, MISTAKES_WITHIN_S = 10, 10.0
+EVENTS_WAITING = 256
+"""Messages that may wait for a slow client: about ten seconds of 40 ms frames. Then the engine waits for the client."""
+
+BuildSession = Callable[[Opened, Channel, Show], Session]
+"""Makes the session of one conversation. Raises VoicemindError where its engine cannot start (another language, models missing)."""
+
+
+@dataclass
+class Mistakes:
+    """Counts what could not be used; too much of it in a short time is abuse."""
+
+    times: deque[float] = field(default_factory=deque[float])
+
+    def too_many(self, now: float) -> bool:
+        """One more, now; whether that is too many."""
+        self.times.append(now)
+        while self.times and self.times[0] <= now - MISTAKES_WITHIN_S:
+            self.times.popleft()
+        return len(self.times) >= MISTAKES_ALLOWED
+
+
+class VoiceConversations:
+    """The endpoint, for these conversations. `output_rate_hz` is the rate of the agent's voice."""
+
+    def __init__(self, opening: Opening, live: Live, build_session: BuildSession, *, output_rate_hz: int) -> None:
+        self._opening, self._live, self._build_session = opening, live, build_session
+        self._output_rate_hz = output_rate_hz
+
+    def routes(self) -> Sequence[WebSocketRoute]:
+        """Where it is found."""
+        return [WebSocketRoute("/voice-conversation", self.converse)]
+
+    async def converse(self, socket: WebSocket) -> None:
+        """Serve one client until either side has had enough."""
+        await socket.accept()
+        with _Line(socket, binary=socket.query_params.get("binary") == "1") as line:
+            try:
+                opened = await self._find(socket)
+                self._live.refuse_when_full()
+                channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
+                session = self._build_session(opened, channel, line.show)
+            except VoicemindError as error:
+                await line.refuse(error)
+                return
+            greet = socket.query_params.get("greet") != "0"
+            with self._live.serving(session):
+                await line.serve(session, self._ready(opened, channel, line), greet=greet)
+
+    async def _find(self, socket: WebSocket) -> Opened:
+        identity = socket.query_params.get("conversationDetailId", "")
+        if not identity:
+            raise BadMessage(
+                "conversationDetailId is missing: get one from POST /api/voice-sessions.", param="conversationDetailId"
+            )
+        return still_open(await self._opening.found(socket.state.tenant, identity))
+
+    def _ready(self, opened: Opened, channel: Channel, line: _Line) -> wire.Ready:
+        identity = opened.conversation.id
+        return wire.Ready(
+            session_id=line.session_id,
+            conversation_id=identity,
+            conversation_detail_id=identity,
+            agent_id=opened.agent.slug,
+            agent_name=opened.agent.name,
+            channel=channel,
+            input_rate=INPUT_RATE_HZ,
+            output_rate=self._output_rate_hz,
+            binary=line.binary,
+        )
+
+
+class _Line:
+    """One socket: what comes in goes to the session, what happens there goes out."""
+
+    def __init__(self, socket: WebSocket, *, binary: bool) -> None:
+        self.session_id = str(uuid_utils.uuid7())
+        self.binary = binary
+        self._socket = socket
+        self._mistakes = Mistakes()
+        self._close_code = 1000
+        self._sent = anyio.Event()
+        self._outgoing, self._to_send = anyio.create_memory_object_stream[str | bytes](EVENTS_WAITING)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._outgoing.close()
+        self._to_send.close()
+
+    async def show(self, event: happening.Event) -> None:
+        """Send what happened, after what is already waiting; a client that is gone misses it."""
+        frame = _frame(event, binary=self.binary)
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._outgoing.send(frame)
+
+    async def refuse(self, error: VoicemindError) -> None:
+        """Say why this socket cannot serve, and close it."""
+        code = REFUSALS.get(type(error), ENGINE_FAILED)
+        log.info("socket refused", code=error.code, close=code)
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.send_text(_serialised(wire.Error(message=str(error), code=error.code)))
+            await self._socket.close(code, error.code)
+
+    async def serve(self, session: Session, ready: wire.Ready, *, greet: bool) -> None:
+        """Until the conversation is over or the client is gone; then the last words go out and the socket is closed."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send, self._to_send)
+                await self._outgoing.send(_serialised(ready))
+                tasks.start_soon(self._receive, session)
+                try:
+                    await session.run(greet=greet)
+                finally:
+                    self._outgoing.close()
+                    if self._close_code == 1000 and session.reason == "replaced":
+                        self._close_code = REPLACED
+                await self._sent.wait()
+                tasks.cancel_scope.cancel()
+        except* Exception as group:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
+            await self._broken(next(_leaves(group)))
+
+    async def _broken(self, error: Exception) -> None:
+        code = error.code if isinstance(error, VoicemindError) else "internal_error"
+        log.error(
+            "conversation broke off",
+            session_id=self.session_id,
+            code=code,
+            exc_info=None if isinstance(error, VoicemindError) else error,
+        )
+        words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.send_text(_serialised(wire.Error(message=words, code=code)))
+            await self._socket.close(1011, code)
+
+    async def _send(self, frames: MemoryObjectReceiveStream[str | bytes]) -> None:
+        """The only writer of the socket."""
+        try:
+            async with frames:
+                async for frame in frames:
+                    if isinstance(frame, str):
+                        await self._socket.send_text(frame)
+                    else:
+                        await self._socket.send_bytes(frame)
+            await self._socket.close(self._close_code)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the client is gone; the receiving side notices and ends the session
+        finally:
+            self._sent.set()
+
+    async def _receive(self, session: Session) -> None:
+        """The only reader of the socket."""
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                session.leave("gone")
+                return
+            try:
+                await self._take(session, _parsed(message, binary=self.binary))
+            except ClientMistake as error:
+                await self._outgoing.send(_serialised(wire.Error(message=str(error), code=error.code)))
+                if self._mistakes.too_many(monotonic_s()):
+                    self._close_code = 1008
+                    session.leave("gone")
+                    return
+
+    async def _take(self, session: Session, message: wire.ClientMessage) -> None:
+        session.touch()
+        match message:
+            case wire.Sound(samples):
+                await session.engine.hear(samples)
+            case wire.Text(text=text):
+                await session.engine.read(text.strip())
+            case wire.Interrupt():
+                await session.engine.interrupt()
+            case wire.Played(generation=generation, ms=ms):
+                session.engine.played(generation, ms)
+            case wire.End():
+                session.leave("end")
+
+
+def _parsed(message: MutableMapping[str, Any], *, binary: bool) -> wire.ClientMessage:
+    text, content = message.get("text"), message.get("bytes")
+    if text is not None:
+        return wire.parse_text(text)
+    if not binary:
+        raise BadMessage("Binary frames need ?binary=1 in the address.")
+    return wire.parse_binary(content or b"")
+
+
+def _frame(event: happening.Event, *, binary: bool) -> str | bytes:
+    """One happening as it travels."""
+    if isinstance(event, happening.AgentSound):
+        if binary:
+            return wire.binary_audio(event.pcm, generation=event.generation, position=event.position)
+        return _serialised(wire.audio_chunk(event.pcm, generation=event.generation, position=event.position))
+    return _serialised(_event(event))
+
+
+def _event(event: happening.Event) -> wire.Event:  # noqa: PLR0911 - one line for each event
+    match event:
+        case happening.StateChanged(state):
+            return wire.State(state=state)
+        case happening.PartialWords(text):
+            return wire.Transcript(text=text, final=False)
+        case happening.UserTurn(turn):
+            return wire.Transcript(text=turn.generated, final=True, turn=turn.seq)
+        case happening.AgentText(generation, text):
+            return wire.AgentResponse(text=text, final=False, generation=generation)
+        case happening.AgentTurn(generation, turn):
+            text = turn.generated if turn.heard is None else turn.heard
+            return wire.AgentResponse(
+                text=text, final=True, generation=generation, interrupted=turn.interrupted, turn=turn.seq
+            )
+        case happening.Hushed(generation):
+            return wire.Interrupted(generation=generation)
+        case happening.Trouble(code, message):
+            return wire.Error(message=message, code=code)
+        case happening.Over(conversation_id, reason, turns):
+            return wire.Complete(conversation_id=conversation_id, reason=reason, turns=turns)
+        case happening.AgentSound():
+            raise AssertionError("sound has its own frame")
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)  # pyright: ignore[reportUnknownArgumentType] - isinstance forgets what is inside
+        else:
+            yield error
+
+
+def _serialised(event: wire.Event) -> str:
+    return wire.serialise(event, timestamp_ms=epoch_ms())

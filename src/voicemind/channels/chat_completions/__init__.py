@@ -1,0 +1,1 @@
+"""The chat completions format: for any OpenAI client, and as Custom LLM of voice platforms."""

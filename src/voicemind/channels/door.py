@@ -1,0 +1,110 @@
+"""The door that every request and every socket passes: its number, its host and origin, its key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+
+import uuid_utils
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voicemind.channels.http import mistake_response
+from voicemind.errors import Forbidden, Unauthenticated, VoicemindError
+from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Guests, host_is_ours, origin_is_ours
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
+GUARDED_PREFIXES = ("/api/", "/v1/", "/voice-conversation")
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:",
+    ),
+]
+
+
+class Door:
+    """Pure ASGI around the application. Puts the caller's tenant into `scope["state"]["tenant"]`."""
+
+    def __init__(self, app: ASGIApp, *, guests: Guests, allowed_origins: Collection[str]) -> None:
+        self._app = app
+        self._guests = guests
+        self._allowed_origins = allowed_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        send = _marking(send, str(uuid_utils.uuid7()))
+        try:
+            self._admit(scope)
+        except VoicemindError as error:
+            await _refuse(scope, receive, send, error)
+            return
+        await self._app(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        keyless = not self._guests.keys
+        host = headers.get("host", "")
+        if not host_is_ours(host, keyless=keyless):
+            raise Forbidden("Without keys this server answers on 127.0.0.1 and localhost only.")
+        if not origin_is_ours(headers.get("origin"), host, allowed=self._allowed_origins, keyless=keyless):
+            raise Forbidden("Pages of this origin may not call this server.")
+        scope.setdefault("state", {})["tenant"] = KEYLESS_TENANT
+        path = scope["path"]
+        if keyless or path in OPEN_PATHS or not path.startswith(GUARDED_PREFIXES):
+            return
+        tenant = self._tenant(scope, headers)
+        if tenant is None:
+            raise Unauthenticated("A valid API key is needed: Authorization: Bearer <key>.")
+        scope["state"]["tenant"] = tenant
+
+    def _tenant(self, scope: Scope, headers: MutableMapping[str, str]) -> str | None:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._guests.keys.tenant_of(key.strip())
+        if scope["type"] == "websocket" and (ticket := parse_qs(scope["query_string"].decode("latin-1")).get("ticket")):
+            return self._guests.tickets.tenant_of(ticket[0])
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return None
+        return self._guests.cookies.tenant_of(cookie.value) if cookie else None
+
+
+def _marking(send: Send, request_id: str) -> Send:
+    """Every response says which request it answers and how a browser is to treat it."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers: list[tuple[bytes, bytes]] = [
+                *message.get("headers", []),
+                (b"x-request-id", request_id.encode()),
+                *_SECURITY_HEADERS,
+            ]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return marked
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: VoicemindError) -> None:
+    """Answer before the application sees anything; a socket is refused before its upgrade (RFC 6455 §4.2.2)."""
+    response = mistake_response(scope["path"], error)
+    if scope["type"] == "http":
+        await response(scope, receive, send)
+        return
+    await receive()
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    if "websocket.http.response" not in extensions:
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await send(
+        {"type": "websocket.http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": response.body})

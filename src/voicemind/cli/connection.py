@@ -1,0 +1,77 @@
+"""Where a command's conversation takes place: the running server if one answers, else a server of its own in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from voicemind.cli.answers import SERVICE, Remembered
+from voicemind.cli.client import Server
+from voicemind.cli.screen import err, note
+from voicemind.config import Settings
+from voicemind.errors import Misconfigured, ProviderUnavailable
+
+END_ATTEMPTS = 3
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Server]:
+    """A server that is ready to talk. Raises Misconfigured or ProviderUnavailable."""
+    key = settings.api_key.get_secret_value()
+    async with Server(settings.server_url, key=key) as server:
+        if await server.version() is not None:
+            with err.status("waiting for the models…"):
+                await server.wait_until_ready()
+            yield server
+            return
+    if settings.server:
+        raise ProviderUnavailable(
+            f"No Voicemind server answers at {settings.server_url}: start one, or unset VOICEMIND_SERVER.",
+            provider=SERVICE,
+        )
+    async with _in_process(settings) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _in_process(settings: Settings) -> AsyncGenerator[Server]:
+    from voicemind import assembly
+    from voicemind.ops import logs
+
+    refuse_missing_model(settings)
+    logs.configure("debug" if settings.log_level == "debug" else "error", as_json=settings.log_json)
+    async with assembly.running(settings) as url, Server(url, key=settings.api_key.get_secret_value()) as server:
+        with err.status("waking up the models…"):
+            await server.wait_until_ready()
+        yield server
+
+
+def refuse_missing_model(settings: Settings) -> None:
+    """Raises Misconfigured, before anything is loaded, where the embedded model was not fetched yet."""
+    from voicemind.models import catalog
+
+    if settings.llm == "local" and catalog.located(catalog.find(settings.llm_model), settings.cache_dir) is None:
+        raise Misconfigured(
+            "VOICEMIND_LLM_MODEL",
+            f"{settings.llm_model} is not on this machine yet",
+            accepted="run `voicemind models pull` first",
+        )
+
+
+async def finish(server: Server, conversation_id: str) -> None:
+    """End the conversation, wait until the agent has thought it over, and say what it keeps."""
+    remembered = Remembered()
+    with err.status("remembering…"):
+        for _ in range(END_ATTEMPTS):
+            remembered = await server.end(conversation_id)
+            if not remembered.is_pending:
+                break
+    if remembered.is_pending:
+        note("The reflection is still running; it goes on in the background.")
+        return
+    news = remembered.news()
+    for label, lines in news.items():
+        for line in lines:
+            note(f"remembered in {label}: {line}", style="green")
+    if not news:
+        note("Nothing new to remember.")

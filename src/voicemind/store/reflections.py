@@ -1,0 +1,136 @@
+"""Reflections: taken by one worker at a time under a lease, finished exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from voicemind.clock import utc_now
+from voicemind.errors import UnknownConversation
+from voicemind.store import minds as stored_minds
+from voicemind.store.contract import Entry, MindKey, Reflection
+from voicemind.store.tables import ID_LENGTH, conversations, minds, reflections
+from voicemind.store.turns import PENDING, storable
+
+_ALL = sa.select(reflections, minds.c.agent, minds.c.user_id).join(minds, minds.c.id == reflections.c.mind_id)
+_ONE = _ALL.where(
+    reflections.c.tenant == sa.bindparam("tenant"), reflections.c.conversation_id == sa.bindparam("conversation_id")
+)
+_ONE_LOCKED = _ONE.with_for_update(of=reflections)
+# Whoever else looks at the same moment passes over a row that is locked, and sees it as taken once the lock is gone.
+_DUE = (
+    _ALL.where(reflections.c.status.in_(PENDING), reflections.c.due_at <= sa.bindparam("now"))
+    .order_by(reflections.c.created_at, reflections.c.id)
+    .limit(1)
+    .with_for_update(of=reflections, skip_locked=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What a worker made of a reflection: `blocks` is None where nothing changed."""
+
+    reflection: Reflection
+    parent: int
+    blocks: Mapping[str, Sequence[Entry]] | None
+    notes: str
+
+
+def one(connection: Connection, tenant: str, conversation_id: str) -> Reflection | None:
+    """The reflection of a conversation, if it has one."""
+    row = connection.execute(_ONE, {"tenant": tenant, "conversation_id": conversation_id}).first()
+    return None if row is None else _reflection(row)
+
+
+def claimed(connection: Connection, *, worker: str, lease_s: float) -> Reflection | None:
+    """The oldest one that is due, now running under a lease; None where none is due."""
+    now = utc_now()
+    row = connection.execute(_DUE, {"now": now}).first()
+    if row is None:
+        return None
+    lease_end = now + timedelta(seconds=lease_s)
+    _set(connection, row.id, status="running", attempts=row.attempts + 1, due_at=lease_end, worker=worker)
+    return _reflection(row, status="running", attempts=row.attempts + 1)
+
+
+def finished(connection: Connection, finish: Finish) -> Reflection:
+    """Version, reflection and conversation in one go. Raises StaleVersion, UnknownConversation."""
+    tenant, conversation_id = finish.reflection.key.tenant, finish.reflection.conversation_id
+    row = connection.execute(_ONE_LOCKED, {"tenant": tenant, "conversation_id": conversation_id}).first()
+    if row is None:
+        raise UnknownConversation("there is no such reflection")
+    if row.status == "done":
+        return _reflection(row)
+    after = finish.parent
+    if finish.blocks is None:
+        stored_minds.check_newest(connection, row.mind_id, number=finish.parent)
+    else:
+        after = finish.parent + 1
+        change = stored_minds.Change(
+            tenant=tenant,
+            mind_id=row.mind_id,
+            number=after,
+            author="reflection",
+            blocks=finish.blocks,
+            notes=finish.notes,
+            conversation_id=conversation_id,
+        )
+        stored_minds.write(connection, change)
+    changes = {"status": "done", "before": finish.parent, "after": after, "notes": storable(finish.notes), "error": ""}
+    _set(connection, row.id, **changes)
+    _mark_conversation(connection, tenant, conversation_id, status="reflected")
+    return _reflection(row, **changes)
+
+
+def postponed(connection: Connection, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
+    """Back to waiting, or given up. Changes nothing where another attempt has begun or the reflection is over."""
+    found = {"tenant": reflection.key.tenant, "conversation_id": reflection.conversation_id}
+    row = connection.execute(_ONE_LOCKED, found).first()
+    if row is None or row.status not in PENDING or row.attempts != reflection.attempts:
+        return
+    if delay_s is None:
+        _set(connection, row.id, status="failed", error=error[:ID_LENGTH])
+        _mark_conversation(connection, row.tenant, row.conversation_id, status="failed")
+    else:
+        _set(
+            connection, row.id, status="waiting", error=error[:ID_LENGTH], due_at=utc_now() + timedelta(seconds=delay_s)
+        )
+
+
+def pending(connection: Connection, key: MindKey) -> int:
+    """How many on this mind are waiting or running."""
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(reflections.join(minds, minds.c.id == reflections.c.mind_id))
+        .where(
+            minds.c.tenant == key.tenant,
+            minds.c.agent == key.agent,
+            minds.c.user_id == key.user_id,
+            reflections.c.status.in_(PENDING),
+        )
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _set(connection: Connection, reflection_id: str, **values: Any) -> None:
+    connection.execute(sa.update(reflections).where(reflections.c.id == reflection_id).values(**values))
+
+
+def _mark_conversation(connection: Connection, tenant: str, conversation_id: str, *, status: str) -> None:
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+        .values(status=status)
+    )
+
+
+def _reflection(row: Any, **changed: Any) -> Reflection:
+    now = {**row._mapping, **changed}
+    key = MindKey(tenant=now["tenant"], agent=now["agent"], user_id=now["user_id"])
+    names = ("id", "conversation_id", "status", "attempts", "before", "after", "notes", "error")
+    return Reflection(key=key, **{name: now[name] for name in names})

@@ -1,0 +1,124 @@
+"""The store on SQLite or PostgreSQL: each call is one transaction in a worker thread, all writes in the writer's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.engine import Connection
+
+from voicemind.errors import StorageUnavailable
+from voicemind.store import conversations, minds, reflections, schema, turns
+from voicemind.store.contract import Conversation, Entry, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store.database import READERS, open_engine, parse_url, translated
+from voicemind.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Implements `Store`. The duties of each method stand in the contract.
+
+    `url` is `sqlite:////path/to/file`, or `postgresql://…` (also `postgres://`). Raises Misconfigured for any other.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(parse_url(url))
+        self._writer = Writer(self._engine)
+        self._readers = anyio.CapacityLimiter(READERS)
+        self._open = False
+
+    async def start(self) -> None:
+        def prepare() -> None:
+            with translated():
+                schema.prepare(self._engine)
+
+        try:
+            await anyio.to_thread.run_sync(prepare, limiter=self._readers)
+        except BaseException:
+            self._engine.dispose()
+            raise
+        self._writer.start()
+        self._open = True
+
+    async def aclose(self) -> None:
+        self._open = False
+        await self._writer.aclose()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._engine.dispose)
+
+    async def check(self) -> None:
+        if await self._read(schema.stored_revision) != schema.HEAD:
+            raise StorageUnavailable("the database does not have this program's tables")
+
+    async def open_conversation(
+        self,
+        key: MindKey,
+        conversation_id: str,
+        *,
+        user_id: str,
+        channel: str,
+        anonymous: bool = False,
+        seed: Mapping[str, Sequence[str]] | None = None,
+    ) -> Conversation:
+        opening = conversations.Opening(key, conversation_id, user_id, channel, anonymous, seed or {})
+        conversations.check_ids(opening)
+        return await self._writer.write(partial(conversations.opened, opening=opening))
+
+    async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
+        return await self._read(partial(conversations.one, tenant=tenant, conversation_id=conversation_id))
+
+    async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
+        return await self._writer.write_many(turns.append_turns, turns.Append(tenant, conversation_id, turn))
+
+    async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
+        return await self._read(partial(turns.all_turns, tenant=tenant, conversation_id=conversation_id))
+
+    async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
+        return await self._writer.write(partial(conversations.ended, key=key, conversation_id=conversation_id))
+
+    async def stale_conversations(self, idle_since: datetime, *, limit: int = 100) -> tuple[Conversation, ...]:
+        return await self._read(partial(conversations.stale, idle_since=idle_since, limit=limit))
+
+    async def mind(self, key: MindKey) -> MindVersion | None:
+        return await self._read(partial(minds.newest, key=key))
+
+    async def mind_version(self, key: MindKey, number: int) -> MindVersion | None:
+        return await self._read(partial(minds.numbered, key=key, number=number))
+
+    async def unreflected_turns(self, key: MindKey, *, limit: int = 40) -> tuple[Turn, ...]:
+        return await self._read(partial(turns.unreflected_turns, key=key, limit=limit))
+
+    async def reflection(self, tenant: str, conversation_id: str) -> Reflection | None:
+        return await self._read(partial(reflections.one, tenant=tenant, conversation_id=conversation_id))
+
+    async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
+        return await self._writer.write(partial(reflections.claimed, worker=worker, lease_s=lease_s))
+
+    async def finish_reflection(
+        self, reflection: Reflection, *, parent: int, blocks: Mapping[str, Sequence[Entry]] | None, notes: str
+    ) -> Reflection:
+        finish = reflections.Finish(reflection, parent, blocks, notes)
+        return await self._writer.write(partial(reflections.finished, finish=finish))
+
+    async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
+        work = partial(reflections.postponed, reflection=reflection, error=error, delay_s=delay_s)
+        await self._writer.write(work)
+
+    async def pending_reflections(self, key: MindKey) -> int:
+        return await self._read(partial(reflections.pending, key=key))
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        """Run the query in a transaction of its own: everything it reads is of one moment on SQLite."""
+
+        def read() -> T:
+            if not self._open:
+                raise StorageUnavailable("the store is closed")
+            with translated(), self._engine.connect() as connection:
+                return query(connection)
+
+        return await anyio.to_thread.run_sync(read, limiter=self._readers)

@@ -1,0 +1,192 @@
+"""Turns: what was said, appended for many conversations at once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from voicemind.clock import utc_now
+from voicemind.errors import ConversationOver, UnknownConversation, VoicemindError
+from voicemind.store.contract import MindKey, NewTurn, Turn
+from voicemind.store.tables import conversations, minds, reflections, turns
+
+OPEN = ("active", "detached")
+PENDING = ("waiting", "running")
+
+_COLUMNS = (
+    turns.c.seq,
+    turns.c.role,
+    turns.c.generated,
+    turns.c.heard,
+    turns.c.created_at,
+    turns.c.interrupted,
+    turns.c.modality,
+    turns.c.timings_ms,
+)
+_LOCK = (
+    sa.select(conversations.c.id, conversations.c.status, conversations.c.turns)
+    .where(
+        conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id.in_(sa.bindparam("ids", expanding=True))
+    )
+    .order_by(conversations.c.id)
+    .with_for_update()
+)
+_INSERT = sa.insert(turns)
+_COUNT = (
+    sa.update(conversations)
+    .where(
+        conversations.c.tenant == sa.bindparam("of_tenant"), conversations.c.id.in_(sa.bindparam("ids", expanding=True))
+    )
+    .values(turns=conversations.c.turns + sa.bindparam("added"), active_at=sa.bindparam("now"))
+)
+_ALL = (
+    sa.select(*_COLUMNS)
+    .where(turns.c.tenant == sa.bindparam("tenant"), turns.c.conversation_id == sa.bindparam("id"))
+    .order_by(turns.c.seq)
+)
+_EXISTS = sa.select(conversations.c.id).where(
+    conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A turn on its way to the end of a conversation."""
+
+    tenant: str
+    conversation_id: str
+    turn: NewTurn
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for what a database cannot hold: NUL and lone surrogates.
+
+    One such character must not cost the whole turn.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\x00", "\ufffd")
+
+
+def append_turns(connection: Connection, appends: Sequence[Append]) -> list[Turn | VoicemindError]:
+    """Give each turn its place and store it: three statements for each tenant, however many turns there are."""
+    outcomes: dict[int, Turn | VoicemindError] = {}
+    by_tenant: defaultdict[str, dict[int, Append]] = defaultdict(dict)
+    for index, append in enumerate(appends):
+        by_tenant[append.tenant][index] = append
+    for tenant in sorted(by_tenant):
+        outcomes.update(_append_for(connection, tenant, by_tenant[tenant]))
+    return [outcomes[index] for index in range(len(appends))]
+
+
+def all_turns(connection: Connection, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
+    """All turns in order. Raises UnknownConversation."""
+    found = tuple(_turn(row) for row in connection.execute(_ALL, {"tenant": tenant, "id": conversation_id}))
+    if not found and connection.execute(_EXISTS, {"tenant": tenant, "id": conversation_id}).first() is None:
+        raise UnknownConversation("there is no such conversation")
+    return found
+
+
+def unreflected_turns(connection: Connection, key: MindKey, *, limit: int) -> tuple[Turn, ...]:
+    """User turns whose reflection on this mind has not happened yet; the newest `limit`, oldest first."""
+    statement = (
+        sa.select(*_COLUMNS)
+        .join(
+            conversations,
+            sa.and_(conversations.c.tenant == turns.c.tenant, conversations.c.id == turns.c.conversation_id),
+        )
+        .join(
+            reflections,
+            sa.and_(reflections.c.tenant == turns.c.tenant, reflections.c.conversation_id == turns.c.conversation_id),
+        )
+        .join(minds, minds.c.id == reflections.c.mind_id)
+        .where(
+            minds.c.tenant == key.tenant,
+            minds.c.agent == key.agent,
+            minds.c.user_id == key.user_id,
+            reflections.c.status.in_(PENDING),
+            turns.c.role == "user",
+        )
+        .order_by(conversations.c.ended_at.desc(), conversations.c.id.desc(), turns.c.seq.desc())
+        .limit(limit)
+    )
+    return tuple(_turn(row) for row in reversed(connection.execute(statement).all()))
+
+
+def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Append]) -> dict[int, Turn | VoicemindError]:
+    ids = sorted({append.conversation_id for append in appends.values()})
+    found = {row.id: row for row in connection.execute(_LOCK, {"tenant": tenant, "ids": ids})}
+    counts = {row.id: row.turns for row in found.values() if row.status in OPEN}
+    now = utc_now()
+    outcomes: dict[int, Turn | VoicemindError] = {}
+    rows: list[dict[str, Any]] = []
+    for index, append in appends.items():
+        name = append.conversation_id
+        if name not in counts:
+            outcomes[index] = _refusal(known=name in found)
+            continue
+        counts[name] += 1
+        stored = _placed(append.turn, seq=counts[name], now=now)
+        outcomes[index] = stored
+        rows.append(_row(tenant, name, stored))
+    if rows:
+        connection.execute(_INSERT, rows)
+        _count(connection, tenant, Counter(row["conversation_id"] for row in rows), now=now)
+    return outcomes
+
+
+def _count(connection: Connection, tenant: str, added: Counter[str], *, now: datetime) -> None:
+    """One statement for all conversations that grew by the same number: nearly always there is one such number."""
+    for number in sorted(set(added.values())):
+        ids = sorted(name for name, grown in added.items() if grown == number)
+        connection.execute(_COUNT, {"of_tenant": tenant, "ids": ids, "added": number, "now": now})
+
+
+def _refusal(*, known: bool) -> VoicemindError:
+    return (
+        ConversationOver("the conversation has ended")
+        if known
+        else UnknownConversation("there is no such conversation")
+    )
+
+
+def _placed(turn: NewTurn, *, seq: int, now: datetime) -> Turn:
+    return Turn(
+        seq=seq,
+        role=turn.role,
+        generated=storable(turn.generated),
+        heard=None if turn.heard is None else storable(turn.heard),
+        created_at=now,
+        interrupted=turn.interrupted,
+        modality=turn.modality,
+        timings_ms=dict(turn.timings_ms),
+    )
+
+
+def _row(tenant: str, conversation_id: str, turn: Turn) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "conversation_id": conversation_id,
+        "seq": turn.seq,
+        "role": turn.role,
+        "generated": turn.generated,
+        "heard": turn.heard,
+        "interrupted": turn.interrupted,
+        "modality": turn.modality,
+        "timings_ms": turn.timings_ms or None,
+        "created_at": turn.created_at,
+    }
+
+
+def _turn(row: Any) -> Turn:
+    seq, role, generated, heard, created_at, interrupted, modality, timings_ms = row
+    return Turn(seq, role, generated, heard, created_at, interrupted, modality, timings_ms or {})

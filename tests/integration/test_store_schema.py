@@ -1,0 +1,156 @@
+"""The schema: one truth, reached from nothing or from half-way, refused where it is not ours."""
+
+import subprocess
+import sys
+import textwrap
+
+import anyio
+import anyio.to_thread
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import voicemind.store.migrations
+from voicemind.errors import Misconfigured
+from voicemind.store import database, schema
+from voicemind.store.contract import MindKey
+from voicemind.store.sql import SqlStore
+from voicemind.store.tables import metadata
+
+pytest_plugins = ["tests.databases"]
+pytestmark = pytest.mark.anyio
+
+KEY = MindKey("acme", "counsellor", "anna")
+
+KILLED_AT_STATEMENT = textwrap.dedent("""
+    import os, signal, sys
+    from sqlalchemy import event
+    from voicemind.store import database, schema
+    engine = database.open_engine(database.parse_url(sys.argv[1]))
+    left = int(sys.argv[2])
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(connection, cursor, statement, *rest):
+        global left
+        if statement.lstrip().startswith(("CREATE", "INSERT", "UPDATE")):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    schema.prepare(engine)
+""")
+
+
+def differences(url: str) -> list[object]:
+    engine = database.open_engine(database.parse_url(url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        found = list(compare_metadata(context, metadata))
+    engine.dispose()
+    return found
+
+
+async def started_and_closed(url: str) -> None:
+    store = SqlStore(url)
+    with anyio.fail_after(60):
+        await store.start()
+        await store.open_conversation(KEY, "talk", user_id="anna", channel="browser")
+        await store.aclose()
+
+
+def change(url: str, statement: str) -> None:
+    engine = database.open_engine(database.parse_url(url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+async def test_the_migrations_lead_from_nothing_to_exactly_the_tables(store: SqlStore, database_url: str) -> None:
+    await store.check()
+    assert differences(database_url) == []
+
+
+async def test_a_difference_between_migrations_and_tables_would_be_seen(store: SqlStore, database_url: str) -> None:
+    await store.check()
+    change(database_url, "ALTER TABLE users ADD COLUMN extra INTEGER")
+    assert len(differences(database_url)) == 1
+
+
+def test_the_newest_step_is_the_one_the_program_expects() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(voicemind.store.migrations.__path__[0]))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+
+
+def test_every_table_carries_the_tenant() -> None:
+    assert [name for name, table in metadata.tables.items() if "tenant" not in table.columns] == []
+
+
+async def test_an_ordinary_start_does_not_load_alembic(sqlite_url: str) -> None:
+    await started_and_closed(sqlite_url)
+    script = textwrap.dedent("""
+        import sys, anyio
+        from voicemind.store.sql import SqlStore
+        async def main():
+            store = SqlStore(sys.argv[1])
+            await store.start()
+            await store.check()
+            await store.aclose()
+        anyio.run(main)
+        assert "alembic" not in sys.modules
+    """)
+    finished = await anyio.to_thread.run_sync(
+        lambda: subprocess.run([sys.executable, "-c", script, sqlite_url], capture_output=True, timeout=60, check=False)
+    )
+    assert finished.returncode == 0, finished.stderr.decode()
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
+    await started_and_closed(database_url)
+    change(database_url, f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")
+    store = SqlStore(database_url)
+    with anyio.fail_after(60), pytest.raises(Misconfigured, match="newer Voicemind"):
+        await store.start()
+    await store.aclose()
+    change(database_url, f"UPDATE {schema.VERSION_TABLE} SET version_num = '{schema.HEAD}'")
+    await started_and_closed(database_url)
+
+
+async def test_somebody_elses_tables_are_refused_and_left_alone(database_url: str) -> None:
+    change(database_url, "CREATE TABLE users (name INTEGER)")
+    store = SqlStore(database_url)
+    with anyio.fail_after(60), pytest.raises(Misconfigured, match="'users'"):
+        await store.start()
+    await store.aclose()
+    engine = database.open_engine(database.parse_url(database_url))
+    assert sa.inspect(engine).get_table_names() == ["users"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("statement", [0, 1, 4, 9, 12])
+async def test_a_migration_killed_at_any_statement_is_repeated_at_the_next_start(
+    database_url: str, statement: int
+) -> None:
+    killed = await anyio.to_thread.run_sync(
+        lambda: subprocess.run(
+            [sys.executable, "-c", KILLED_AT_STATEMENT, database_url, str(statement)],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    )
+    assert killed.returncode == -9, killed.stderr.decode()
+    engine = database.open_engine(database.parse_url(database_url))
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+    await started_and_closed(database_url)
+    assert differences(database_url) == []
+
+
+async def test_stores_that_start_at_once_on_an_empty_database_do_not_collide(database_url: str) -> None:
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(started_and_closed, database_url)
+    assert differences(database_url) == []

@@ -1,0 +1,102 @@
+"""A real server for tests: in this process, or in one of its own that can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+
+from voicemind.assembly import running
+from voicemind.config import Settings
+
+SCRIPTED: dict[str, Any] = {"llm": "scripted", "stt": "scripted", "tts": "scripted", "vad": "energy"}
+READY_LIMIT_S = 30.0
+
+
+def scripted_settings(folder: Path, **given: Any) -> Settings:
+    """Settings of a server without models, in this folder."""
+    return Settings.load(
+        **{**SCRIPTED, "data_dir": folder / "data", "cache_dir": folder / "cache", "sweep_every_s": 0.1, **given}
+    )
+
+
+@asynccontextmanager
+async def in_process(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A ready server in this process and a client of it."""
+    async with (
+        running(scripted_settings(folder, **given)) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
+    ):
+        await until_ready(client)
+        yield client
+
+
+async def until_ready(client: httpx.AsyncClient, *, limit_s: float = READY_LIMIT_S) -> None:
+    """Wait for /readyz."""
+    with anyio.fail_after(limit_s):
+        while True:
+            try:
+                if (await client.get("/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await anyio.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Served:
+    """A server process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+
+@contextmanager
+def own_process(folder: Path, **environment: str) -> Iterator[Served]:
+    """A server process on a free port; it is killed at the end if it still lives. Its log is in the folder."""
+    port = free_port()
+    scripted = {f"VOICEMIND_{name.upper()}": value for name, value in SCRIPTED.items()}
+    settings = {
+        **scripted,
+        "VOICEMIND_DATA_DIR": str(folder / "data"),
+        "VOICEMIND_CACHE_DIR": str(folder / "cache"),
+        "VOICEMIND_PORT": str(port),
+        **environment,
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOICEMIND_")}
+    with (folder / "server.log").open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voicemind", "serve"], env={**inherited, **settings}, stdout=out, stderr=out
+        )
+        try:
+            yield Served(f"http://127.0.0.1:{port}", process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(timeout=15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(timeout=10)

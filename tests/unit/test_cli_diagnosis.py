@@ -1,0 +1,131 @@
+"""What `voicemind doctor` finds, and what it never shows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from voicemind.cli import diagnosis
+from voicemind.cli.doctor import LIGHT, STRONG, Pace, advice, measured
+from voicemind.config import Settings
+from voicemind.llm.scripted import ScriptedLlm
+from voicemind.ops.lock import folder_lock
+
+PROVIDERS = {"llm": ("local", "scripted"), "stt": ("moonshine",), "tts": ("piper",), "vad": ("silero",)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", port=0)
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+def _with(settings: Settings, **changes: object) -> Settings:
+    return Settings(**{**settings.model_dump(), **changes})
+
+
+def test_an_unknown_provider_is_named_with_the_accepted_ones(settings: Settings) -> None:
+    check = diagnosis.provider(_with(settings, llm="oracle"), "llm", PROVIDERS["llm"])
+
+    assert check.state == "missing"
+    assert check.fix == "VOICEMIND_LLM= one of local, scripted"
+
+
+def test_a_model_that_was_not_fetched_comes_with_the_command_that_fetches_it(settings: Settings) -> None:
+    check = diagnosis.model_file(settings)
+
+    assert check is not None
+    assert (check.state, check.fix) == ("missing", f"voicemind models pull {settings.llm_model}")
+    assert diagnosis.model_file(_with(settings, llm="scripted")) is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:canary-secret@127.0.0.1:9/minds",
+        "mysql://me:canary-secret@127.0.0.1/minds",
+        "sqlite:////tmp/x.db",
+    ],
+)
+async def test_the_password_of_the_database_is_never_shown(address: str, settings: Settings) -> None:
+    with anyio.fail_after(30):
+        check = await diagnosis.database(_with(settings, database_url=address))
+
+    assert "canary" not in repr(check)
+    assert check.state == ("ok" if address.startswith("sqlite") else "missing")
+
+
+@pytest.mark.anyio
+async def test_an_address_that_is_none_is_said_to_be_none(settings: Settings) -> None:
+    with anyio.fail_after(5):
+        check = await diagnosis.database(_with(settings, database_url="canary://:::"))
+
+    assert check.state == "missing"
+    assert "canary" not in check.found
+
+
+def test_a_data_folder_that_another_process_holds_is_missing_unless_our_server_holds_it(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    assert diagnosis.data_folder(settings, served=False).state == "ok"
+
+    with folder_lock(settings.data_dir):
+        assert diagnosis.data_folder(settings, served=False).state == "missing"
+        assert diagnosis.data_folder(settings, served=True).state == "ok"
+
+
+@pytest.mark.anyio
+async def test_a_port_that_another_program_took_is_found(settings: Settings, taken_port: int) -> None:
+    with anyio.fail_after(5):
+        check = await diagnosis.port(_with(settings, port=taken_port), version=None)
+
+    assert check.state == "missing"
+
+
+def test_keys_are_counted_and_not_shown(settings: Settings) -> None:
+    check = diagnosis.keys(_with(settings, api_keys="one:canary-key-1,two:canary-key-2"))
+
+    assert check.found.startswith("2 ")
+    assert "canary" not in repr(check)
+
+
+@pytest.mark.parametrize(("keys", "state"), [("", "missing"), ("tenant:long-enough", "ok"), ("no-colon", "missing")])
+def test_a_server_for_others_needs_keys(keys: str, state: str, settings: Settings) -> None:
+    assert diagnosis.keys(_with(settings, host="0.0.0.0", api_keys=keys)).state == state
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens_per_s", "fix"),
+    [
+        (STRONG, 3.0, f"VOICEMIND_LLM_MODEL={LIGHT}"),
+        (STRONG, 9.8, ""),
+        (LIGHT, 10.0, ""),
+        (LIGHT, 40.0, f"VOICEMIND_LLM_MODEL={STRONG}"),
+        ("smollm2-135m", 60.0, ""),
+    ],
+)
+def test_the_model_that_fits_the_machine_is_recommended(model: str, tokens_per_s: float, fix: str) -> None:
+    assert advice(Pace(0.5, tokens_per_s), model=model).fix == fix
+
+
+@pytest.mark.anyio
+async def test_a_model_is_measured_by_asking_it() -> None:
+    llm = ScriptedLlm(delay_ms=20)
+
+    with anyio.fail_after(5):
+        pace = await measured(llm)
+        await llm.aclose()
+
+    assert pace.first_token_s >= 0.019
+    assert pace.tokens_per_s > 0

@@ -1,0 +1,65 @@
+"""What of a reply was heard."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemind.engines.cascade.heard import SpokenClause, heard_text
+from voicemind.engines.cascade.pace import FRAME_MS, LEAD_MS, Pace
+
+CLAUSES = [SpokenClause("Good day. ", 1000, complete=True), SpokenClause("How are you today?", 1800, complete=True)]
+
+
+def test_nothing_played_is_nothing_heard() -> None:
+    assert heard_text(CLAUSES, 0) == ""
+
+
+def test_everything_played_is_everything_heard() -> None:
+    assert heard_text(CLAUSES, 2800) == "Good day. How are you today?"
+
+
+def test_the_cut_falls_between_words() -> None:
+    assert heard_text(CLAUSES, 1800) == "Good day. How are"
+
+
+def test_a_clause_still_in_the_making_is_never_whole() -> None:
+    assert heard_text([SpokenClause("One two three four", 400)], 200) == "One two"
+
+
+@given(
+    st.lists(st.tuples(st.text(alphabet="ab c.", min_size=1, max_size=20), st.integers(0, 500)), max_size=6),
+    st.integers(0, 3000),
+    st.integers(0, 500),
+)
+def test_more_played_is_never_less_heard_and_always_a_beginning(
+    parts: list[tuple[str, int]], played: int, more: int
+) -> None:
+    clauses = [SpokenClause(text, samples, complete=True) for text, samples in parts]
+    whole = "".join(text for text, _ in parts)
+    first, second = heard_text(clauses, played), heard_text(clauses, played + more)
+    assert whole.strip().startswith(first)
+    assert second.startswith(first)
+
+
+def test_frames_leave_ahead_of_real_time_but_never_by_more_than_the_lead() -> None:
+    pace, now, rate = Pace(24_000), 100.0, 24_000
+    frame = rate * FRAME_MS // 1000
+    sent_ms = 0.0
+    for _ in range(100):
+        now = max(now, pace.due(now))
+        pace.sent(frame, now=now)
+        sent_ms += FRAME_MS
+        assert sent_ms - (now - 100.0) * 1000 <= LEAD_MS + FRAME_MS + 0.001
+    assert pace.silent_at() == 100.0 + sent_ms / 1000
+
+
+def test_what_has_sounded_grows_with_time_and_stops_at_what_was_sent() -> None:
+    pace = Pace(1000)
+    pace.sent(400, now=10.0)
+    assert [pace.played(10.0), pace.played(10.125), pace.played(99.0)] == [0, 125, 400]
+
+
+def test_after_running_dry_real_time_starts_anew() -> None:
+    pace = Pace(1000)
+    pace.sent(100, now=10.0)
+    pace.sent(100, now=20.0)
+    assert round(pace.silent_at(), 6) == 20.1

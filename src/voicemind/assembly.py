@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 
 from voicemind.channels.admin.endpoint import Admin
@@ -27,7 +26,7 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
-from voicemind.errors import Misconfigured, ProviderRefused, StorageUnavailable, VoicemindError
+from voicemind.errors import Misconfigured, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.context import Minds
@@ -36,6 +35,7 @@ from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies, Situation
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
+from voicemind.ops.server import listening
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -209,7 +209,7 @@ class House:
                     for provider in providers:
                         tasks.start_soon(provider.start)
             except* VoicemindError as group:
-                self.problem = next(error for error in _leaves(group))
+                self.problem = next(error for error in leaves(group) if isinstance(error, VoicemindError))
                 log.error("models cannot be loaded", code=self.problem.code, why=str(self.problem))
             else:
                 self.loaded = True
@@ -233,18 +233,6 @@ class House:
         agent, speaks = opened.agent, channel == "voice"
         if self.problem is not None:
             raise self.problem
-        if speaks:
-            for provider in (self.stt, self.tts):
-                if provider.languages and agent.language not in provider.languages:
-                    raise ProviderRefused(
-                        f"{agent.name} speaks {agent.language!r}, and {provider.name} knows only {', '.join(provider.languages)}: choose another provider.",
-                        provider=provider.name,
-                    )
-            if agent.voice and agent.voice not in self.tts.voices:
-                raise ProviderRefused(
-                    f"{self.tts.name} has no voice {agent.voice!r}; it has {', '.join(self.tts.voices)}.",
-                    provider=self.tts.name,
-                )
         return Session(
             opened,
             channel=channel,
@@ -256,6 +244,7 @@ class House:
                 stt=self.stt if speaks else None,
                 vad=self.vad if speaks else None,
                 tts=self.tts if speaks else None,
+                language=agent.language,
                 voice=agent.voice,
             ),
             show=show,
@@ -295,32 +284,6 @@ async def _closed(provider: Llm | Stt | Tts | Vad) -> None:
         await provider.aclose()
 
 
-def _leaves(group: BaseExceptionGroup[VoicemindError]) -> list[VoicemindError]:
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but the signals are ours: the command line and the in-process server share one process."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = anyio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Nothing: whoever runs the server stops it."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
-        await super().startup(sockets)
-        self.up.set()
-
-
 async def serve(settings: Settings, *, announce: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is given the address once the server answers. Raises Misconfigured."""
     async with _listening(settings, settings.host, settings.port) as url:
@@ -341,41 +304,8 @@ async def running(settings: Settings) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def _listening(settings: Settings, host: str, port: int) -> AsyncGenerator[str]:
     house = House.build(settings)
-    async with house.open() as app:
-        listener = _bound(host, port)
-        server = _Server(
-            uvicorn.Config(
-                app,
-                ws="websockets-sansio",
-                ws_max_size=MAX_FRAME_BYTES,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=STOP_LIMIT_S,
-                backlog=2048,
-            )
-        )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listener])
-            try:
-                await server.up.wait()
-                name, number = listener.getsockname()[:2]
-                yield f"http://{f'[{name}]' if ':' in name else name}:{number}"
-            finally:
-                house.live.shut_down()
-                server.should_exit = True
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Misconfigured(
-            "VOICEMIND_PORT", f"{host}:{port} cannot be used: {error.strerror}", accepted="a free port; 0 takes any"
-        ) from None
-    return listener
+    async with house.open() as app, listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url:
+        try:
+            yield url
+        finally:
+            await house.live.shut_down()

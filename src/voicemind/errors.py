@@ -24,6 +24,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class VoicemindError(Exception):
     """The root of all errors that Voicemind raises on purpose."""
@@ -159,3 +161,12 @@ class Misconfigured(VoicemindError):
         super().__init__(f"{setting}: {problem}" + (f" (accepted: {accepted})" if accepted else ""))
         self.setting = setting
         self.accepted = accepted
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors inside a group of a task group's, however deep."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)  # pyright: ignore[reportUnknownArgumentType] - isinstance forgets what is inside
+        else:
+            yield error

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from voicemind.mind.agent import load_agents
 from voicemind.mind.plain import is_invisible, one_line
-from voicemind.mind.prompt import NOTHING, compose, fit, history, render_block
-from voicemind.store.contract import Entry, MindVersion, Role, Turn
+from voicemind.mind.prompt import NOTHING, compose, render_block
+from voicemind.store.contract import Entry, MindVersion
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()
@@ -19,10 +19,6 @@ COUNSELLOR = AGENTS["counsellor"]
 def version(**blocks: list[str]) -> MindVersion:
     entries = {label: tuple(Entry(str(at), text) for at, text in enumerate(texts)) for label, texts in blocks.items()}
     return MindVersion(COUNSELLOR.mind_key("t", "u"), 1, "preset", NOON, entries)
-
-
-def turn(seq: int, role: Role, text: str, heard: str | None = None) -> Turn:
-    return Turn(seq, role, text, text if role == "user" else heard, NOON)
 
 
 def test_the_parts_come_in_the_order_of_their_stability() -> None:
@@ -105,49 +101,3 @@ def test_a_line_is_one_line_and_stays_as_it_is(text: str) -> None:
 
 def test_an_overlong_line_ends_with_an_ellipsis() -> None:
     assert one_line("x" * 2000, limit=10) == "x" * 9 + "…"
-
-
-def test_history_tells_what_was_heard() -> None:
-    turns = [turn(1, "user", "Hello"), turn(2, "agent", "One. Two. Three.", "One."), turn(3, "user", "Stop")]
-    assert [(message.role, message.content) for message in history(turns)] == [
-        ("user", "Hello"), ("assistant", "One."), ("user", "Stop"),
-    ]  # fmt: skip
-
-
-def test_turns_of_one_side_become_one_message() -> None:
-    turns = [turn(1, "user", "Hello"), turn(2, "agent", "Hm.", ""), turn(3, "user", "Are you there?")]
-    assert [message.content for message in history(turns)] == ["Hello Are you there?"]
-
-
-def test_an_answer_whose_playing_is_unknown_counts_whole() -> None:
-    assert history([turn(1, "agent", "Welcome.")])[0].content == "Welcome."
-
-
-def test_turns_that_do_not_fit_are_named_and_noted() -> None:
-    turns = [turn(seq, "user" if seq % 2 else "agent", "x" * 100) for seq in range(1, 12)]
-    fitted = fit(turns, budget=500)
-    assert fitted.left_out == (1, 2, 3, 4, 5, 6, 7, 8)[: len(fitted.left_out)]
-    assert fitted.left_out
-    assert sum(len(message.content) for message in fitted.messages) <= 500
-    assert history(turns, budget=500)[0].content.startswith(f"[earlier turns left out: {len(fitted.left_out)}]")
-    assert "left out" not in "".join(message.content for message in history(turns, budget=5000))
-
-
-def test_the_newest_turn_is_always_there() -> None:
-    assert fit([turn(1, "user", "a" * 50), turn(2, "user", "b" * 900)], budget=100).messages[-1].content == "b" * 900
-
-
-def test_the_beginning_stays_while_turns_are_added() -> None:
-    turns = [turn(seq, "user" if seq % 2 else "agent", "x" * 50) for seq in range(1, 101)]
-    firsts = [fit(turns[:count], budget=1000).left_out for count in range(1, 101)]
-    assert len(set(firsts)) <= 12
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 300), min_size=1, max_size=40), st.integers(50, 1000))
-def test_no_turn_is_dropped_in_silence(sizes: list[int], budget: int) -> None:
-    turns = [turn(seq, "user" if seq % 2 else "agent", "x" * size) for seq, size in enumerate(sizes, 1)]
-    fitted = fit(turns, budget=budget)
-    said = [item for item in turns if item.generated]
-    kept = "".join(message.content for message in fitted.messages).replace(" ", "")
-    assert len(kept) == sum(len(item.generated) for item in said[len(fitted.left_out) :])

@@ -52,7 +52,11 @@ class Live:
             with anyio.move_on_after(END_LIMIT_S):
                 await session.over.wait()
 
-    def shut_down(self) -> None:
+    async def shut_down(self) -> None:
         """Have every session store what it has and finish; its conversation can be gone on with after a restart."""
-        for session in list(self._sessions.values()):
+        sessions = list(self._sessions.values())
+        for session in sessions:
             session.leave("shutdown")
+        with anyio.CancelScope(shield=True), anyio.move_on_after(END_LIMIT_S):
+            for session in sessions:
+                await session.over.wait()

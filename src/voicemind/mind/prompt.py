@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-from voicemind.llm.contract import Message
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.store.contract import Entry, MindVersion, Turn
+from voicemind.store.contract import Entry, MindVersion
 
 Channel = Literal["voice", "text"]
 
@@ -77,38 +75,6 @@ def render_block(entries: Sequence[Entry]) -> str:
     return _bullets([entry.text for entry in entries])
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """The messages that fit, oldest first, and the `seq` of each turn that did not."""
-
-    messages: tuple[Message, ...]
-    left_out: tuple[int, ...] = ()
-
-
-def fit(turns: Sequence[Turn], *, budget: int = 8000) -> Fitted:
-    """The newest turns as chat messages of at most `budget` characters; the newest turn is always there.
-
-    Of the agent's turns, what was heard counts; turns of the same side in a row become one message. The oldest turns
-    go in strides of half the budget, so that the beginning of the prompt stays the same for many turns.
-    """
-    said = [(turn, _heard(turn)) for turn in turns]
-    said = [(turn, text) for turn, text in said if text]
-    first = _first_kept([len(text) for _, text in said], budget)
-    return Fitted(_merged([(turn, text) for turn, text in said[first:]]), tuple(turn.seq for turn, _ in said[:first]))
-
-
-def history(turns: Sequence[Turn], *, budget: int = 8000) -> tuple[Message, ...]:
-    """`fit`, with a note in front where turns were left out, saying how many. Follows the system message."""
-    fitted = fit(turns, budget=budget)
-    if not fitted.left_out:
-        return fitted.messages
-    note = f"[earlier turns left out: {len(fitted.left_out)}]"
-    first, *rest = fitted.messages
-    if first.role == "user":
-        return (Message("user", f"{note}\n{first.content}"), *rest)
-    return (Message("user", note), first, *rest)
-
-
 def _rank(block: Block) -> int:
     """How often a block changes; equals keep the order of the agent's file."""
     if not block.reflects:
@@ -135,35 +101,3 @@ def _lines(version: MindVersion | None, block: Block) -> str:
 def _bullets(texts: Sequence[str]) -> str:
     lines = [f"- {line}" for line in map(one_line, texts) if line]
     return "\n".join(lines) or NOTHING
-
-
-def _heard(turn: Turn) -> str:
-    if turn.role == "user" or turn.heard is None:
-        return turn.generated.strip()
-    return turn.heard.strip()
-
-
-def _first_kept(sizes: Sequence[int], budget: int) -> int:
-    """The index of the first turn to keep: enough strides are cut off the beginning that the rest fits."""
-    excess = sum(sizes) - budget
-    if excess <= 0:
-        return 0
-    stride = max(budget // 2, 1)
-    cut = -(-excess // stride) * stride
-    passed = 0
-    for at, size in enumerate(sizes):
-        if passed >= cut:
-            return at
-        passed += size
-    return len(sizes) - 1
-
-
-def _merged(said: Sequence[tuple[Turn, str]]) -> tuple[Message, ...]:
-    messages: list[Message] = []
-    for turn, text in said:
-        role: Literal["user", "assistant"] = "user" if turn.role == "user" else "assistant"
-        if messages and messages[-1].role == role:
-            messages[-1] = Message(role, f"{messages[-1].content} {text}")
-        else:
-            messages.append(Message(role, text))
-    return tuple(messages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -21,7 +21,7 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, still_open
 from voicemind.conversation.session import Session, Show
 from voicemind.engines import contract as happening
-from voicemind.errors import BadMessage, Busy, ClientMistake, UnknownConversation, VoicemindError
+from voicemind.errors import BadMessage, Busy, ClientMistake, UnknownConversation, VoicemindError, leaves
 from voicemind.mind.prompt import Channel
 from voicemind.speech.audio import INPUT_RATE_HZ
 
@@ -150,9 +150,9 @@ class _Line:
                 await self._sent.wait()
                 tasks.cancel_scope.cancel()
         except* Exception as group:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
-            await self._broken(next(_leaves(group)))
+            await self._broken(next(leaves(group)))
 
-    async def _broken(self, error: Exception) -> None:
+    async def _broken(self, error: BaseException) -> None:
         code = error.code if isinstance(error, VoicemindError) else "internal_error"
         log.error(
             "conversation broke off",
@@ -252,14 +252,6 @@ def _event(event: happening.Event) -> wire.Event:  # noqa: PLR0911 - one line fo
             return wire.Complete(conversation_id=conversation_id, reason=reason, turns=turns)
         case happening.AgentSound():
             raise AssertionError("sound has its own frame")
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)  # pyright: ignore[reportUnknownArgumentType] - isinstance forgets what is inside
-        else:
-            yield error
 
 
 def _serialised(event: wire.Event) -> str:

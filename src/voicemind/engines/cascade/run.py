@@ -13,7 +13,7 @@ from voicemind.engines.cascade.gate import GateLimits, SpeechGate
 from voicemind.engines.cascade.listen import Listener
 from voicemind.engines.cascade.speak import Answer, SpokenReply
 from voicemind.engines.contract import Hushed, PartialWords, Scene, StateChanged, StateName, Trouble
-from voicemind.errors import ProviderError
+from voicemind.errors import ProviderError, ProviderRefused
 from voicemind.llm.contract import TextDelta
 from voicemind.speech.audio import INPUT_RATE_HZ
 from voicemind.speech.stt.contract import Stt
@@ -39,7 +39,9 @@ _SHOWN: dict[turn.State, StateName] = {
 
 
 class Cascade:
-    """One conversation. Without `stt` and `vad` it is deaf, without `tts` mute: then the text itself is the conversation."""
+    """One conversation. Without `stt` and `vad` it is deaf, without `tts` mute: then the text itself is the conversation.
+
+    Raises ProviderRefused where a provider does not know the language or has no such voice."""
 
     def __init__(
         self,
@@ -48,9 +50,11 @@ class Cascade:
         stt: Stt | None,
         vad: Vad | None,
         tts: Tts | None,
+        language: str,
         voice: str | None,
         limits: GateLimits | None = None,
     ) -> None:
+        _refuse_unspoken(language, voice, stt, tts)
         self._scene = scene
         self._stt, self._vad, self._tts, self._voice = stt, vad, tts, voice
         self._machine = turn.TurnMachine()
@@ -226,6 +230,20 @@ class Cascade:
             await listener.run(partial, final)
         except ProviderError as error:
             await self._scene.show(Trouble(error.code, "What you said could not be understood. Please say it again."))
+
+
+def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts | None) -> None:
+    for provider in filter(None, (stt, tts)):
+        if provider.languages and language.partition("-")[0] not in provider.languages:
+            raise ProviderRefused(
+                f"{provider.name} does not know the language {language!r}, only {', '.join(provider.languages)}: choose another provider.",
+                provider=provider.name,
+            )
+    if tts and voice and voice not in tts.voices:
+        raise ProviderRefused(
+            f"{tts.name} has no voice {voice!r}, only {', '.join(tts.voices)}: name one of them in the agent's file.",
+            provider=tts.name,
+        )
 
 
 def _remember(before: deque[bytes], samples: bytes) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 from anyio import to_thread
 
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.apply import grounded

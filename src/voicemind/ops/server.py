@@ -1,0 +1,73 @@
+"""Answers on an address: uvicorn inside our own task group, stopped by whoever opened it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import uvicorn
+from starlette.types import ASGIApp
+
+from voicemind.errors import Misconfigured
+
+STOP_LIMIT_S = 10
+"""How long open requests may take to finish once the server stops, in seconds."""
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = anyio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Nothing: whoever runs the server stops it."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self.up.set()
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, *, host: str, port: int, largest_frame: int) -> AsyncGenerator[str]:
+    """Serve the application inside this block; yields its address. `port` 0 takes a free one; `largest_frame` is in bytes.
+
+    Raises Misconfigured where the port cannot be used.
+    """
+    with _bound(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=largest_frame,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_LIMIT_S,
+        )
+        server = _Server(config)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            try:
+                await server.up.wait()
+                name, number = listener.getsockname()[:2]
+                yield f"http://{f'[{name}]' if ':' in name else name}:{number}"
+            finally:
+                server.should_exit = True
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Generator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            problem = f"{host}:{port} cannot be used: {error.strerror}"
+            raise Misconfigured("VOICEMIND_PORT", problem, accepted="a free port; 0 takes any") from None
+        yield listener

@@ -1,0 +1,64 @@
+"""The talk so far as chat messages, and which of them fit."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemind.llm.contract import Message
+from voicemind.mind.history import fitting, messages_of
+from voicemind.store.contract import Role, Turn
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+NOTE = "[earlier messages left out: "
+
+
+def turn(seq: int, role: Role, text: str, heard: str | None = None) -> Turn:
+    return Turn(seq, role, text, text if role == "user" else heard, NOON)
+
+
+def talk(count: int, size: int) -> list[Message]:
+    return [Message("user" if number % 2 == 0 else "assistant", "x" * size) for number in range(count)]
+
+
+def test_the_mind_sees_what_was_heard_and_not_what_was_generated() -> None:
+    turns = [turn(1, "user", "Hello"), turn(2, "agent", "One. Two. Three.", "One."), turn(3, "user", "Stop")]
+    assert messages_of(turns) == (Message("user", "Hello"), Message("assistant", "One."), Message("user", "Stop"))
+
+
+def test_turns_of_one_side_become_one_message() -> None:
+    turns = [turn(1, "user", "Hello"), turn(2, "agent", "Hm.", ""), turn(3, "user", "Are you there?")]
+    assert messages_of(turns) == (Message("user", "Hello Are you there?"),)
+
+
+def test_an_answer_whose_playing_is_unknown_counts_whole() -> None:
+    assert messages_of([turn(1, "agent", "Welcome.")]) == (Message("assistant", "Welcome."),)
+
+
+def test_what_fits_stays_as_it_is() -> None:
+    assert fitting(talk(4, 10), chars=40) == tuple(talk(4, 10))
+
+
+def test_what_does_not_fit_is_noted() -> None:
+    kept = fitting(talk(12, 100), chars=500)
+    assert kept[0].role == "user"
+    assert kept[0].content.startswith(NOTE)
+    assert kept[-1] == talk(12, 100)[-1]
+
+
+def test_the_newest_message_is_always_there() -> None:
+    assert fitting([Message("user", "a" * 50), Message("user", "b" * 900)], chars=100)[-1].content.endswith("b" * 900)
+
+
+def test_the_beginning_stays_while_the_talk_goes_on() -> None:
+    firsts = {fitting(talk(count, 50), chars=1000)[0].content for count in range(1, 101)}
+    assert len(firsts) <= 12
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=40), st.integers(50, 1000))
+def test_no_message_is_dropped_in_silence(sizes: list[int], chars: int) -> None:
+    messages = [Message("user" if number % 2 == 0 else "assistant", "x" * size) for number, size in enumerate(sizes)]
+    text = "".join(message.content for message in fitting(messages, chars=chars))
+    left_out = int(text.partition(NOTE)[2].partition("]")[0] or 0)
+    assert text.count("x") == sum(sizes[left_out:])

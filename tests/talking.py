@@ -64,7 +64,7 @@ async def opened(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
 async def talking(client: httpx.AsyncClient, *, binary: bool = False, **body: Any) -> AsyncIterator[Talk]:
     """A socket that is ready."""
     session = await opened(client, **body)
-    async with connect(session["wsUrl"] + ("&binary=1" if binary else ""), max_size=None) as socket:
+    async with connect(session["wsUrl"] + ("&binary=1" if binary else ""), max_size=None, max_queue=None) as socket:
         talk = Talk(socket, session["conversationId"])
         await talk.until("ready")
         yield talk

@@ -32,14 +32,14 @@ from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
-from voicemind.mind.reply import Replies, Situation
+from voicemind.mind.reply import Replies
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
-from voicemind.store.contract import MindKey, Store
+from voicemind.store.contract import Store
 from voicemind.store.sql import SqlStore
 
 log = structlog.get_logger(__name__)
@@ -143,13 +143,6 @@ class House:
     @classmethod
     def build(cls, settings: Settings) -> House:
         """Raises Misconfigured for whatever would not work."""
-        keys = Keys(settings.api_keys.get_secret_value())
-        if not settings.is_loopback and not keys:
-            raise Misconfigured(
-                "VOICEMIND_API_KEYS",
-                f"the server would listen on {settings.host} without keys",
-                accepted="tenant:key,tenant2:key2, or VOICEMIND_HOST=127.0.0.1",
-            )
         return cls(
             settings=settings,
             store=SqlStore(settings.database),
@@ -158,7 +151,9 @@ class House:
             tts=_chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
             vad=_chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             agents=load_agents(settings.agents_dir),
-            guests=Guests(keys),
+            guests=Guests(
+                Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
+            ),
         )
 
     def __post_init__(self) -> None:
@@ -171,6 +166,7 @@ class House:
             self.store,
             self.opening,
             minds,
+            self.replies,
             ExtractiveReflector(self.llm),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             patience=Patience(
@@ -182,7 +178,6 @@ class House:
                 sweep_every_s=settings.sweep_every_s,
                 lease_s=settings.reflection_lease_s,
             ),
-            reflected=self._reread,
         )
 
     @asynccontextmanager
@@ -250,15 +245,6 @@ class House:
             show=show,
             patience=self.endings.patience,
         )
-
-    async def _reread(self, key: MindKey) -> None:
-        """A mind has changed: have the model read it again before the person comes back."""
-        agent = self.agents.get(key.agent)
-        if agent is not None:
-            try:
-                await self.replies.warm(Situation(agent=agent, key=key, channel="voice"))
-            except VoicemindError as error:
-                log.warning("the mind could not be read ahead", code=error.code)
 
     def _application(self) -> ASGIApp:
         admin = Admin(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ from voicemind.errors import StaleVersion, StorageUnavailable, UnknownAgent, Voi
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply, grounded
 from voicemind.mind.reflection.contract import Reflector
+from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import MindKey, Reflection, Store
 
 log = structlog.get_logger(__name__)
@@ -57,16 +57,16 @@ class Endings:
         store: Store,
         opening: Opening,
         minds: Minds,
+        replies: Replies,
         reflector: Reflector,
         *,
         worker: str,
         patience: Patience | None = None,
-        reflected: Callable[[MindKey], Awaitable[None]] | None = None,
     ) -> None:
         self._store, self._opening, self._minds, self._reflector = store, opening, minds, reflector
         self._worker = worker
         self.patience = patience or Patience()
-        self._reflected = reflected
+        self._replies = replies
         self._queued = anyio.Event()
         self._finished = anyio.Event()
         self._detached: dict[tuple[str, str], float] = {}
@@ -130,15 +130,17 @@ class Endings:
                 reflection = None
                 await anyio.sleep(LOOK_AGAIN_S)
             if reflection is not None:
-                await self._attempt(reflection)
+                changed = await self._attempt(reflection)
                 self._finished.set()
                 self._finished = anyio.Event()
+                if changed:
+                    await self._reread(reflection)
             elif not queued.is_set():
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await self._queued.wait()
 
-    async def _attempt(self, reflection: Reflection) -> None:
-        """One try; a failure postpones the reflection, the last one gives it up. The transcript stays either way."""
+    async def _attempt(self, reflection: Reflection) -> bool:
+        """One try, and whether the mind is another now. A failure postpones the reflection, the last one gives it up; the transcript stays."""
         began = monotonic_s()
         try:
             done = await self._reflect(reflection)
@@ -154,7 +156,7 @@ class Endings:
                 retry_s=delay_s,
             )
             await self._postpone(reflection, code, delay_s)
-            return
+            return False
         self._minds.forget(reflection.key)
         log.info(
             "reflected",
@@ -163,8 +165,15 @@ class Endings:
             after=done.after,
             ms=round((monotonic_s() - began) * 1000),
         )
-        if self._reflected and done.after != done.before:
-            await self._reflected(reflection.key)
+        return done.after != done.before
+
+    async def _reread(self, reflection: Reflection) -> None:
+        """Have the model read the changed mind before the person comes back."""
+        try:
+            opened = await self._opening.found(reflection.key.tenant, reflection.conversation_id)
+            await self._replies.warm(Situation(opened.agent, reflection.key, "voice", person=opened.person))
+        except VoicemindError as error:
+            log.warning("the mind could not be read ahead", code=error.code)
 
     async def _postpone(self, reflection: Reflection, code: str, delay_s: float | None) -> None:
         try:

@@ -76,9 +76,18 @@ class Tokens:
 
 
 class Guests:
-    """Everybody who may come in: by key, by the cookie that the page got for one, or by a ticket for one socket."""
+    """Everybody who may come in: by key, by the cookie that the page got for one, or by a ticket for one socket.
 
-    def __init__(self, keys: Keys) -> None:
+    Raises Misconfigured for a server without keys that others than this machine could reach.
+    """
+
+    def __init__(self, keys: Keys, *, host: str, loopback: bool) -> None:
+        if not loopback and not keys:
+            raise Misconfigured(
+                "VOICEMIND_API_KEYS",
+                f"the server would listen on {host} without keys",
+                accepted="tenant:key,tenant2:key2, or VOICEMIND_HOST=127.0.0.1",
+            )
         self.keys = keys
         self.cookies = Tokens(life_s=COOKIE_LIFE_S, single_use=False)
         self.tickets = Tokens(life_s=TICKET_LIFE_S, single_use=True)

@@ -41,7 +41,8 @@ _SHOWN: dict[turn.State, StateName] = {
 class Cascade:
     """One conversation. Without `stt` and `vad` it is deaf, without `tts` mute: then the text itself is the conversation.
 
-    Raises ProviderRefused where a provider does not know the language or has no such voice."""
+    Raises ProviderRefused where a provider does not know the language or has no such voice.
+    """
 
     def __init__(
         self,
@@ -233,8 +234,8 @@ class Cascade:
 
 
 def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts | None) -> None:
-    for provider in filter(None, (stt, tts)):
-        if provider.languages and language.partition("-")[0] not in provider.languages:
+    for provider in (stt, tts):
+        if provider and provider.languages and language.partition("-")[0] not in provider.languages:
             raise ProviderRefused(
                 f"{provider.name} does not know the language {language!r}, only {', '.join(provider.languages)}: choose another provider.",
                 provider=provider.name,

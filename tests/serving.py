@@ -66,6 +66,8 @@ class Served:
 
     url: str
     process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+    """What a command line needs in order to find this server."""
 
     def kill(self) -> None:
         """Pull the plug."""
@@ -91,7 +93,7 @@ def own_process(folder: Path, **environment: str) -> Iterator[Served]:
             [sys.executable, "-m", "voicemind", "serve"], env={**inherited, **settings}, stdout=out, stderr=out
         )
         try:
-            yield Served(f"http://127.0.0.1:{port}", process)
+            yield Served(f"http://127.0.0.1:{port}", process, {**inherited, **settings})
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-
 from tests.serving import Served, own_process, until_ready
+
 from voicemind.config import Settings
 from voicemind.speech.audio import Pcm, read_wav, write_wav
 from voicemind.speech.tts.piper import PiperTts

@@ -26,7 +26,7 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
-from voicemind.errors import Misconfigured, StorageUnavailable, VoicemindError, leaves
+from voicemind.errors import Misconfigured, ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.context import Minds
@@ -226,8 +226,8 @@ class House:
     def session(self, opened: Opened, channel: Channel, show: Show) -> Session:
         """The session of one conversation, with the engine that its channel needs. Raises ProviderRefused for a language that is not spoken here."""
         agent, speaks = opened.agent, channel == "voice"
-        if self.problem is not None:
-            raise self.problem
+        if self.problem is not None or not self.loaded:
+            raise self.problem or ProviderUnavailable("The models are still being loaded.", provider="voicemind")
         return Session(
             opened,
             channel=channel,
@@ -247,16 +247,18 @@ class House:
         )
 
     def _application(self) -> ASGIApp:
+        exchanges = Exchanges(self.store, self.replies, self.endings)
         admin = Admin(
             store=self.store,
             opening=self.opening,
             endings=self.endings,
+            exchanges=exchanges,
             live=self.live,
             agents=self.agents,
             guests=self.guests,
             problem=self.why_not_ready,
         )
-        completions = ChatCompletions(self.opening, Exchanges(self.store, self.replies, self.endings), self.agents)
+        completions = ChatCompletions(self.opening, exchanges, self.agents)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [*admin.routes(), *completions.routes(), *voice.routes()],

@@ -36,6 +36,15 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def page_is(folder: Path, monkeypatch: pytest.MonkeyPatch, *, built: bool) -> None:
+    """Serve a page of one line, or none."""
+    page = folder / "static"
+    page.mkdir()
+    if built:
+        (page / "index.html").write_text("<!doctype html><title>Voicemind</title>")
+    monkeypatch.setattr("voicemind.channels.app.STATIC", page)
+
+
 def check_form(path: str, answer: httpx.Response) -> None:
     """The error has the form of its endpoint and tells nothing that it should not."""
     assert answer.headers["x-request-id"]
@@ -101,17 +110,34 @@ async def test_a_wrong_content_type_is_a_415(client: httpx.AsyncClient, path: st
     check_form(path, answer)
 
 
-@pytest.mark.parametrize("path", [*POSTS, "/v1/models", "/healthz"])
-async def test_a_wrong_method_is_a_405_that_says_what_is_allowed(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.delete(path)
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        *((method, path, "POST") for method in ("GET", "DELETE") for path in POSTS),
+        *((method, path, "GET") for method in ("POST", "DELETE") for path in ("/v1/models", "/healthz")),
+    ],
+)
+@pytest.mark.parametrize("built", [True, False])
+async def test_a_wrong_method_is_a_405_that_says_what_is_allowed(  # whether or not a page is served at the root
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, allowed: str, method: str, built: bool
+) -> None:
+    page_is(tmp_path, monkeypatch, built=built)
+    async with in_process(tmp_path) as client:
+        answer = await client.request(method, path)
     assert answer.status_code == 405
-    assert answer.headers["allow"]
+    assert allowed in answer.headers["allow"].split(", ")
     check_form(path, answer)
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/api/nothing", "/v1/chat/completions/x"])
-async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("built", [True, False])
+async def test_an_unknown_path_is_a_404(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, method: str, built: bool
+) -> None:
+    page_is(tmp_path, monkeypatch, built=built)
+    async with in_process(tmp_path) as client:
+        answer = await client.request(method, path)
     assert answer.status_code == 404
     check_form(path, answer)
 

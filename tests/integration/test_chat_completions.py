@@ -136,3 +136,16 @@ async def test_after_the_end_a_conversation_takes_no_more_turns(client: httpx.As
     answer = await client.post(CHAT, json=kept("And another thing", "call"))
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "already_ended"
+
+
+async def test_an_end_in_the_middle_of_an_answer_keeps_the_answer(client: httpx.AsyncClient) -> None:
+    request = kept("Tell me a long story of the palace.", "call", stream=True)
+    async with client.stream("POST", CHAT, json=request) as answer, anyio.create_task_group() as tasks:
+        tasks.start_soon(end, client, "call")
+        lines = [line async for line in answer.aiter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert (await end(client, "call")).json()["transcript_length"] == 2
+
+
+async def test_a_large_max_tokens_leaves_room_for_the_talk(client: httpx.AsyncClient) -> None:
+    assert (await client.post(CHAT, json=body("Hello", max_tokens=1_000_000))).status_code == 200

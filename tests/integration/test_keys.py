@@ -113,3 +113,16 @@ def test_an_unknown_provider_stops_the_start_and_the_accepted_ones_are_named(tmp
     with pytest.raises(Misconfigured, match=f"VOICEMIND_{capability.upper()}.*accepted: ") as error:
         House.build(scripted_settings(tmp_path, **{capability: "magic"}))
     assert "magic" not in error.value.accepted
+
+
+async def test_a_page_of_an_allowed_origin_may_ask_and_then_call(tmp_path: Path) -> None:
+    origin = {"origin": "https://app.example"}
+    async with in_process(tmp_path, api_keys="acme:ann-key-1", allowed_origins="https://app.example") as client:
+        asks = {**origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        asked = await client.options("/v1/chat/completions", headers=asks)
+        assert asked.status_code == 200
+        assert asked.headers["access-control-allow-origin"] == "https://app.example"
+        called = await client.get("/v1/models", headers={**origin, **ANN})
+        assert called.headers["access-control-allow-origin"] == "https://app.example"
+        foreign = await client.options("/v1/chat/completions", headers={**asks, "origin": "https://evil.example"})
+        assert foreign.status_code == 403

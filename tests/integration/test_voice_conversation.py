@@ -1,6 +1,7 @@
 """`/voice-conversation` from the outside: typed, spoken, interrupted, ended, remembered."""
 
 import base64
+import sqlite3
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tests.serving import in_process
 from tests.talking import Talk, end, talking
+from websockets.exceptions import ConnectionClosed
 
 pytestmark = pytest.mark.anyio
 
@@ -227,3 +229,68 @@ async def test_an_idle_session_ends(tmp_path: Path) -> None:
         talking(client, agent="thalia", channel="text", greet=False) as talk,
     ):
         assert (await talk.until("complete"))["reason"] == "idle"
+
+
+async def test_an_open_microphone_alone_does_not_keep_a_session(tmp_path: Path) -> None:
+    async with (
+        in_process(tmp_path, session_timeout_minutes=0.01) as client,
+        talking(client, binary=True, agent="thalia", greet=False) as talk,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def microphone() -> None:
+            while True:
+                await talk.send_sound(silence(0.02))
+                await anyio.sleep(0.02)
+
+        tasks.start_soon(microphone)
+        assert (await talk.until("complete"))["reason"] == "idle"
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_live_conversation_is_not_swept_however_long_nobody_speaks(tmp_path: Path) -> None:
+    async with (
+        in_process(tmp_path, stale_minutes=0.001, sweep_every_s=0.02) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as talk,
+    ):
+        for text in ("Hello", "Are you there?", "Still?"):
+            await anyio.sleep(0.15)  # longer than stale, and several sweeps
+            await talk.send(type="text", text=text)
+            assert (await talk.until("agent_response", final=True))["text"]
+
+
+async def test_a_reload_in_the_middle_goes_on_where_the_old_page_stopped(tmp_path: Path) -> None:
+    async with (
+        in_process(tmp_path, detached_s=0.2, sweep_every_s=0.02, scripted_llm_ms=50) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as old,
+    ):
+        await old.send(type="text", text="I live in Oslo.")
+        await old.until("transcript", final=True)
+        same = {"agent": "thalia", "channel": "text", "conversation_id": old.conversation_id, "greet": False}
+        async with talking(client, **same) as new:
+            await anyio.sleep(0.4)  # longer than a left conversation is kept
+            await new.send(type="text", text="Where do I live?")
+            assert (await new.until("agent_response", final=True))["turn"] >= 3
+
+
+async def test_an_impossible_claim_of_what_was_played_harms_nobody(client: httpx.AsyncClient) -> None:
+    async with talking(client, binary=True, agent="thalia", greet=False) as talk:
+        await talk.send(type="text", text="Tell me a long story about the palace and the harbour and the king please.")
+        generation = (await talk.until("agent_response", final=False))["generation"]
+        await talk.send(type="played", generation=generation, ms=1e308)
+        await talk.send(type="interrupt")
+        await talk.until("interrupted")
+        await talk.send(type="text", text="Go on.")
+        assert not (await talk.until("agent_response", final=True, interrupted=False))["interrupted"]
+
+
+async def test_a_turn_that_cannot_be_stored_is_told_and_closes_the_socket(tmp_path: Path) -> None:
+    async with in_process(tmp_path) as client, talking(client, agent="thalia", channel="text", greet=False) as talk:
+        with sqlite3.connect(tmp_path / "data/voicemind.db") as database:
+            database.execute("UPDATE conversations SET status = 'ended' WHERE id = ?", (talk.conversation_id,))
+        await talk.send(type="text", text="Hello")
+        assert (await talk.until("error"))["code"] == "already_ended"
+        with pytest.raises(ConnectionClosed) as closed:
+            await talk.until("complete")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011

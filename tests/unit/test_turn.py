@@ -65,6 +65,27 @@ def test_words_recognised_while_the_person_speaks_on_are_kept_without_a_reply() 
     assert machine.state is State.HEARING
 
 
+def test_a_cough_after_a_question_does_not_swallow_its_answer() -> None:
+    machine, commands = fed(
+        SpeechStarted(), SpeechEnded(), SpeechStarted(), Recognised("Who are you?"), SpeechEnded(), Recognised("")
+    )
+    assert commands == [Think(1)]
+    assert machine.state is State.THINKING
+
+
+def test_a_cough_while_the_agent_thinks_only_delays_the_answer() -> None:
+    assert fed(Typed("Who are you?"), SpeechStarted(), SpeechEnded(), Recognised(""))[1] == [Think(2)]
+
+
+def test_a_cough_after_an_interruption_brings_no_answer_back() -> None:
+    assert fed(Typed("a"), Interrupted(), SpeechStarted(), SpeechEnded(), Recognised(""))[1] == []
+
+
+def test_words_that_come_after_the_reply_began_start_another_one() -> None:
+    late = (SpeechStarted(), SpeechEnded(), SpeechStarted(), SpeechEnded(), Recognised("I live"), Recognised("in Oslo"))
+    assert fed(*late)[1] == [Hush(1), Keep("in Oslo", "speech"), Think(2)]
+
+
 def test_an_interruption_is_acknowledged_even_when_nothing_is_said() -> None:
     assert fed(Interrupted())[1] == [Hush(0)]
     machine, commands = fed(Typed("a"), ReplySounding(1), Interrupted())

@@ -11,11 +11,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Lifespan
+from starlette.types import ASGIApp, Lifespan, Scope
 
-from voicemind.channels.door import Door
+from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
 from voicemind.errors import VoicemindError
 from voicemind.ops.auth import Guests
@@ -56,9 +56,18 @@ def application(
     return Door(app, guests=guests, allowed_origins=allowed_origins)
 
 
+class _Page(Mount):
+    """The built page. Addresses of the programming interface are none of its files: they answer for themselves, wrong methods included."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http" or scope["path"].startswith(GUARDED_PREFIXES) or scope["path"] in OPEN_PATHS:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 def _page() -> BaseRoute:
     if (STATIC / "index.html").is_file():
-        return Mount("/", StaticFiles(directory=STATIC, html=True))
+        return _Page("/", StaticFiles(directory=STATIC, html=True))
     return Route("/", _no_page)
 
 

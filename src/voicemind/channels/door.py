@@ -59,6 +59,8 @@ class Door:
         path = scope["path"]
         if keyless or path in OPEN_PATHS or not path.startswith(GUARDED_PREFIXES):
             return
+        if scope["type"] == "http" and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            return  # a browser asks whether it may call; it sends the key with the call itself
         tenant = self._tenant(scope, headers)
         if tenant is None:
             raise Unauthenticated("A valid API key is needed: Authorization: Bearer <key>.")

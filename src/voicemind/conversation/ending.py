@@ -70,10 +70,14 @@ class Endings:
         self._queued = anyio.Event()
         self._finished = anyio.Event()
         self._detached: dict[tuple[str, str], float] = {}
+        self._attached: set[tuple[str, str]] = set()
 
     async def end(self, opened: Opened) -> Reflection:
         """End the conversation; its reflection is queued, once. Repeated, it returns the same reflection."""
+        name = (opened.conversation.tenant, opened.conversation.id)
+        self._attached.discard(name)
         reflection = await self._store.end_conversation(opened.key, opened.conversation.id)
+        self._detached.pop(name, None)
         self._queued.set()
         return reflection
 
@@ -108,11 +112,15 @@ class Endings:
 
     def left(self, opened: Opened) -> None:
         """The client of this conversation is gone; it is ended unless somebody comes back in time."""
-        self._detached[opened.conversation.tenant, opened.conversation.id] = monotonic_s() + self.patience.detached_s
+        name = (opened.conversation.tenant, opened.conversation.id)
+        self._attached.discard(name)
+        self._detached[name] = monotonic_s() + self.patience.detached_s
 
     def back(self, opened: Opened) -> None:
-        """Somebody came back."""
-        self._detached.pop((opened.conversation.tenant, opened.conversation.id), None)
+        """Somebody is there: the conversation is not swept until they have left."""
+        name = (opened.conversation.tenant, opened.conversation.id)
+        self._attached.add(name)
+        self._detached.pop(name, None)
 
     async def run(self) -> None:
         """Reflect and sweep until cancelled."""
@@ -214,12 +222,20 @@ class Endings:
     async def _sweep_once(self) -> None:
         """End what nobody will go on with."""
         now = monotonic_s()
-        for (tenant, identity), until in list(self._detached.items()):
-            if until <= now:
-                self._detached.pop((tenant, identity), None)
-                await self.end(await self._opening.found(tenant, identity))
+        for name in [name for name, until in self._detached.items() if until <= now]:
+            await self._end_left(*name)
         for conversation in await self._store.stale_conversations(utc_now() - timedelta(seconds=self.patience.stale_s)):
+            if (conversation.tenant, conversation.id) not in self._attached:
+                await self._end_left(conversation.tenant, conversation.id)
+
+    async def _end_left(self, tenant: str, identity: str) -> None:
+        """End one conversation; what goes wrong with it must not keep the others waiting."""
+        try:
             try:
-                await self.end(await self._opening.found(conversation.tenant, conversation.id))
-            except UnknownAgent:
-                log.warning("stale conversation of an agent that is gone", conversation_id=conversation.id)
+                await self.end(await self._opening.found(tenant, identity))
+            except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
+                conversation = await self._store.conversation(tenant, identity)
+                await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
+                self._queued.set()
+        except VoicemindError as error:
+            log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)

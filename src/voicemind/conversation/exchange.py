@@ -7,13 +7,17 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import anyio
+import structlog
 
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.transcript import place
+from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import NewTurn, Store
+
+log = structlog.get_logger(__name__)
 
 SAVE_LIMIT_S = 5.0
 
@@ -38,7 +42,7 @@ class Exchanges:
                 async for piece in pieces:
                     yield piece
             return
-        async with self._alone(opened), aclosing(self._kept(situation, opened)) as pieces:
+        async with self.alone(opened), aclosing(self._kept(situation, opened)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -52,7 +56,7 @@ class Exchanges:
             return
         if placement.kind == "new":
             await self._store.append_turn(tenant, identity, NewTurn("user", placement.text, heard=placement.text))
-        unreflected = () if stored else await self._endings.unreflected(opened.key)
+        unreflected = await self._endings.unreflected(opened.key)
         said, finished = "", Finished()
         try:
             async with aclosing(
@@ -68,10 +72,17 @@ class Exchanges:
                         yield piece
         except BaseException:
             with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
-                await self._save(opened, said, interrupted=True)
+                await self._save_what_was_taken(opened, said)
             raise
         await self._save(opened, said, interrupted=False)
         yield finished
+
+    async def _save_what_was_taken(self, opened: Opened, said: str) -> None:
+        """As `_save`, on the way out of a cancelled answer: nobody is left to be told of a failure."""
+        try:
+            await self._save(opened, said, interrupted=True)
+        except VoicemindError as error:
+            log.warning("a broken-off answer was not kept", conversation_id=opened.conversation.id, code=error.code)
 
     async def _save(self, opened: Opened, said: str, *, interrupted: bool) -> None:
         if said:
@@ -79,8 +90,11 @@ class Exchanges:
             await self._store.append_turn(opened.conversation.tenant, opened.conversation.id, turn)
 
     @asynccontextmanager
-    async def _alone(self, opened: Opened) -> AsyncGenerator[None]:
-        """A request that is sent twice must find the first one's reply, not race with it."""
+    async def alone(self, opened: Opened) -> AsyncGenerator[None]:
+        """Wait until nothing is being answered in this conversation, and let nothing be meanwhile.
+
+        A request that is sent twice must find the first one's reply, and an ending must find the last one.
+        """
         name = (opened.conversation.tenant, opened.conversation.id)
         lock, users = self._running.get(name, (anyio.Lock(), 0))
         self._running[name] = (lock, users + 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 
@@ -31,14 +31,17 @@ class Live:
                 "Too many people are talking right now. Please try again in a moment.", retry_after_s=RETRY_AFTER_S
             )
 
-    @contextmanager
-    def serving(self, session: Session) -> Generator[None]:
+    @asynccontextmanager
+    async def serving(self, session: Session) -> AsyncGenerator[None]:
         """The session is live inside this block. A session that already serves the conversation is asked to leave: the newer client wins."""
         name = (session.opened.conversation.tenant, session.opened.conversation.id)
-        if (older := self._sessions.get(name)) is not None:
-            older.leave("replaced")
+        older = self._sessions.get(name)
         self._sessions[name] = session
         try:
+            if older is not None:
+                older.leave("replaced")
+                with anyio.move_on_after(END_LIMIT_S):
+                    await older.over.wait()
             yield
         finally:
             if self._sessions.get(name) is session:

@@ -11,7 +11,7 @@ from voicemind.clock import monotonic_s
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
-from voicemind.errors import ProviderError
+from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
@@ -56,7 +56,7 @@ class Session:
 
     def leave(self, reason: str) -> None:
         """Finish: `end` and `idle` end the conversation for good, `gone`, `replaced` and `shutdown` leave it open for a while."""
-        if not self.reason:
+        if not self.reason or (self.reason == "gone" and reason == "replaced"):
             self.reason = reason
             self._leaving.set()
 
@@ -66,6 +66,7 @@ class Session:
 
     async def run(self, *, greet: bool) -> None:
         """Serve. Raises StorageUnavailable where a turn could not be stored."""
+        closed = False
         try:
             await self._prepare()
             async with anyio.create_task_group() as tasks:
@@ -76,7 +77,10 @@ class Session:
                 await self.engine.finish()
                 tasks.cancel_scope.cancel()
             await self._close()
+            closed = True
         finally:
+            if not closed:
+                self._endings.left(self.opened)
             self.engine.close()
             self.over.set()
 
@@ -140,7 +144,7 @@ class Session:
             await self.engine.greet(self.opened.agent.first_message)
         try:
             await self._replies.warm(self._situation())
-        except ProviderError as error:
+        except VoicemindError as error:
             log.warning("the mind could not be read ahead", code=error.code)
         self._waking = False
         await self.show(self._state)

@@ -49,7 +49,7 @@ class Replies:
         agent = situation.agent
         ask = Ask(
             messages=await self._messages(situation),
-            max_tokens=situation.max_tokens or agent.max_tokens,
+            max_tokens=self._answer_tokens(situation),
             temperature=agent.temperature if situation.temperature is None else situation.temperature,
             stop=situation.stop,
         )
@@ -72,9 +72,9 @@ class Replies:
         )
         if situation.guidance:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
-        room = (
-            self._llm.context_tokens * CHARS_A_TOKEN
-            - len(system)
-            - 4 * (situation.max_tokens or situation.agent.max_tokens)
-        )
+        room = (self._llm.context_tokens - self._answer_tokens(situation)) * CHARS_A_TOKEN - len(system)
         return (Message("system", system), *fitting(situation.history, chars=max(room, 400)))
+
+    def _answer_tokens(self, situation: Situation) -> int:
+        """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""
+        return min(situation.max_tokens or situation.agent.max_tokens, self._llm.context_tokens // 4)

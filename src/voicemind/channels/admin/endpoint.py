@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlencode
 
+import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,9 +15,10 @@ from starlette.routing import Route
 from voicemind import __version__
 from voicemind.channels.http import error_response, json_response, read_json
 from voicemind.conversation.ending import Endings
-from voicemind.conversation.live import Live
+from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.live import END_LIMIT_S, Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
-from voicemind.errors import BadRequest, StorageUnavailable, Unauthenticated
+from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable, Unauthenticated
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import render_block
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
@@ -54,6 +56,7 @@ class Admin:
         store: Store,
         opening: Opening,
         endings: Endings,
+        exchanges: Exchanges,
         live: Live,
         agents: Mapping[str, Agent],
         guests: Guests,
@@ -62,6 +65,7 @@ class Admin:
         self._store, self._opening, self._endings, self._live = store, opening, endings, live
         self._agents, self._guests = agents, guests
         self._problem = problem
+        self._exchanges = exchanges
 
     def routes(self) -> Sequence[Route]:
         """Where they are found."""
@@ -123,6 +127,10 @@ class Admin:
         """Make a conversation and say where its socket is."""
         body = await read_json(request, NewSession)
         agent = self._opening.agent(body.agent)
+        if problem := await self._problem():
+            raise ProviderUnavailable(
+                f"Nobody can talk yet: {problem}. Please try again in a moment.", provider="voicemind"
+            )
         self._live.refuse_when_full()
         opened = still_open(
             await self._opening.open(
@@ -161,6 +169,9 @@ class Admin:
             raise BadRequest("conversation_id is empty.", param="conversation_id")
         opened = await self._opening.found(request.state.tenant, identity)
         await self._live.end(request.state.tenant, identity)
+        with anyio.move_on_after(END_LIMIT_S):
+            async with self._exchanges.alone(opened):
+                pass
         await self._endings.end(opened)
         reflection = await self._endings.reflection(opened, wait_s=self._endings.patience.end_s)
         if reflection is None:

@@ -32,6 +32,8 @@ REFUSALS: dict[type[Exception], int] = {BadMessage: MISSING_ID, UnknownConversat
 MISTAKES_ALLOWED, MISTAKES_WITHIN_S = 10, 10.0
 EVENTS_WAITING = 256
 """Messages that may wait for a slow client: about ten seconds of 40 ms frames. Then the engine waits for the client."""
+SEND_LIMIT_S = 5.0
+"""A client that takes nothing for this long is given up: it would hold its session for ever."""
 
 BuildSession = Callable[[Opened, Channel, Show], Session]
 """Makes the session of one conversation. Raises VoicemindError where its engine cannot start (another language, models missing)."""
@@ -75,7 +77,7 @@ class VoiceConversations:
                 await line.refuse(error)
                 return
             greet = socket.query_params.get("greet") != "0"
-            with self._live.serving(session):
+            async with self._live.serving(session):
                 await line.serve(session, self._ready(opened, channel, line), greet=greet)
 
     async def _find(self, socket: WebSocket) -> Opened:
@@ -138,21 +140,27 @@ class _Line:
         """Until the conversation is over or the client is gone; then the last words go out and the socket is closed."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send, self._to_send)
+                tasks.start_soon(self._send, self._to_send, session)
                 await self._outgoing.send(_serialised(ready))
                 tasks.start_soon(self._receive, session)
                 try:
                     await session.run(greet=greet)
+                except Exception as error:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
+                    await self._broken(error)
                 finally:
                     self._outgoing.close()
                     if self._close_code == 1000 and session.reason == "replaced":
                         self._close_code = REPLACED
-                await self._sent.wait()
+                with anyio.move_on_after(SEND_LIMIT_S):
+                    await self._sent.wait()
                 tasks.cancel_scope.cancel()
-        except* Exception as group:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
-            await self._broken(next(leaves(group)))
+        except* Exception as group:
+            log.error("socket broke off", session_id=self.session_id, exc_info=next(leaves(group)))
 
     async def _broken(self, error: BaseException) -> None:
+        """Tell the client, after everything that is already waiting for it."""
+        error = next(leaves(error)) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - narrowing loses the type
+        self._close_code = 1011
         code = error.code if isinstance(error, VoicemindError) else "internal_error"
         log.error(
             "conversation broke off",
@@ -161,22 +169,26 @@ class _Line:
             exc_info=None if isinstance(error, VoicemindError) else error,
         )
         words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(_serialised(wire.Error(message=words, code=code)))
-            await self._socket.close(1011, code)
+        await self._tell(_serialised(wire.Error(message=words, code=code)))
 
-    async def _send(self, frames: MemoryObjectReceiveStream[str | bytes]) -> None:
+    async def _tell(self, frame: str | bytes) -> None:
+        """Send something of the line's own; a client that is gone misses it."""
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError), anyio.move_on_after(SEND_LIMIT_S):
+            await self._outgoing.send(frame)
+
+    async def _send(self, frames: MemoryObjectReceiveStream[str | bytes], session: Session) -> None:
         """The only writer of the socket."""
         try:
             async with frames:
                 async for frame in frames:
-                    if isinstance(frame, str):
-                        await self._socket.send_text(frame)
-                    else:
-                        await self._socket.send_bytes(frame)
+                    with anyio.fail_after(SEND_LIMIT_S):
+                        if isinstance(frame, str):
+                            await self._socket.send_text(frame)
+                        else:
+                            await self._socket.send_bytes(frame)
             await self._socket.close(self._close_code)
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client is gone; the receiving side notices and ends the session
+        except (WebSocketDisconnect, RuntimeError, TimeoutError):
+            session.leave("gone")
         finally:
             self._sent.set()
 
@@ -189,15 +201,18 @@ class _Line:
                 return
             try:
                 await self._take(session, _parsed(message, binary=self.binary))
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
             except ClientMistake as error:
-                await self._outgoing.send(_serialised(wire.Error(message=str(error), code=error.code)))
+                await self._tell(_serialised(wire.Error(message=str(error), code=error.code)))
                 if self._mistakes.too_many(monotonic_s()):
                     self._close_code = 1008
                     session.leave("gone")
                     return
 
     async def _take(self, session: Session, message: wire.ClientMessage) -> None:
-        session.touch()
+        if not isinstance(message, wire.Sound):
+            session.touch()
         match message:
             case wire.Sound(samples):
                 await session.engine.hear(samples)

@@ -17,7 +17,7 @@ from voicemind.channels.http import json_response, read_json
 from voicemind.clock import epoch_ms
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
-from voicemind.errors import BadRequest, ProviderError, StorageUnavailable
+from voicemind.errors import BadRequest, VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.agent import Agent
 from voicemind.mind.reply import Situation
@@ -151,7 +151,7 @@ async def _frames(
                     break
                 yield chunks.delta({"content": piece.text})
                 piece = await anext(pieces, None)
-        except (ProviderError, StorageUnavailable) as error:
+        except VoicemindError as error:
             yield wire.error_frame(error.code, "The answer broke off.")
             return
         yield wire.DONE

@@ -24,6 +24,7 @@ class Listener:
         self._bytes = 0
         self._changed = anyio.Event()
         self._ended = False
+        self._end = anyio.Event()
         self.partial = ""
 
     @property
@@ -42,6 +43,7 @@ class Listener:
         """Nothing more comes."""
         self._ended = True
         self._changed.set()
+        self._end.set()
 
     async def run(
         self, on_partial: Callable[[str], Awaitable[None]], on_final: Callable[[str], Awaitable[None]]
@@ -55,6 +57,7 @@ class Listener:
             text = await self._recognise(on_partial)
         except ProviderError as error:
             failure = error
+            await self._end.wait()  # the words must not come before the end of the speech
         await on_final(text)
         if failure:
             raise failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
@@ -70,6 +71,10 @@ class Cascade:
         self._utterances = 0
         """How many are being recognised."""
         self._left = anyio.Event()
+        self._deaf = anyio.Event()
+        """Set when every sound that came in has been judged, and none will come."""
+        if not (stt and vad):
+            self._deaf.set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -91,8 +96,9 @@ class Cascade:
 
     async def hear(self, samples: bytes) -> None:
         """What the microphone hears."""
-        if self._stt and self._vad:
-            await self._sound_in.send(samples)
+        if samples and self._stt and self._vad:
+            with suppress(anyio.ClosedResourceError):  # the conversation is ending
+                await self._sound_in.send(samples)
 
     async def read(self, text: str) -> None:
         """The person typed this."""
@@ -120,10 +126,9 @@ class Cascade:
 
     async def finish(self) -> None:
         """Stop talking; store what the person said last."""
-        if self._listener:
-            self._listener.end()
-            self._listener = None
+        self._sound_in.close()
         with anyio.move_on_after(FINISH_LIMIT_S):
+            await self._deaf.wait()
             await self._happened.send(turn.Leaving())
             await self._left.wait()
 
@@ -196,28 +201,43 @@ class Cascade:
     async def _listen(self, stt: Stt, vad: Vad, tasks: TaskGroup) -> None:
         """Find the utterances in the sound and have each recognised."""
         before: deque[bytes] = deque()
+        broken = False
         async with vad.track() as track:
             async for samples in self._sounds:
                 _remember(before, samples)
                 if self._listener:
                     self._listener.add(samples)
-                for probability in await track.hear(samples):
-                    edge = self._gate.feed(
-                        probability,
-                        agent_audible=self._machine.state is turn.State.SPEAKING,
-                        settled=self._listener is not None and self._listener.sounds_finished,
-                    )
-                    if edge == "started":
-                        self._listener = Listener(stt)
-                        self._listener.add(b"".join(before))
-                        self._utterances += 1
-                        tasks.start_soon(self._recognise, self._listener)
-                        await self._happened.send(turn.SpeechStarted())
-                    elif edge == "ended" and self._listener:
-                        self._spoken_until = monotonic_s()
-                        self._listener.end()
-                        self._listener = None
-                        await self._happened.send(turn.SpeechEnded())
+                try:
+                    probabilities = await track.hear(samples)
+                except ProviderError as error:
+                    if not broken:
+                        await self._scene.show(Trouble(error.code, "You cannot be heard at the moment. You can type."))
+                    broken, probabilities = True, []
+                for probability in probabilities:
+                    await self._judge(probability, before, stt, tasks)
+        if self._listener:
+            self._listener.end()
+            self._listener = None
+        self._deaf.set()
+
+    async def _judge(self, probability: float, before: deque[bytes], stt: Stt, tasks: TaskGroup) -> None:
+        """One more window of sound: perhaps an utterance begins or ends with it."""
+        edge = self._gate.feed(
+            probability,
+            agent_audible=self._machine.state is turn.State.SPEAKING,
+            settled=self._listener is not None and self._listener.sounds_finished,
+        )
+        if edge == "started":
+            self._listener = Listener(stt)
+            self._listener.add(b"".join(before))
+            self._utterances += 1
+            tasks.start_soon(self._recognise, self._listener)
+            await self._happened.send(turn.SpeechStarted())
+        elif edge == "ended" and self._listener:
+            self._spoken_until = monotonic_s()
+            self._listener.end()
+            self._listener = None
+            await self._happened.send(turn.SpeechEnded())
 
     async def _recognise(self, listener: Listener) -> None:
         async def partial(text: str) -> None:

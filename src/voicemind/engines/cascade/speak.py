@@ -13,13 +13,16 @@ from voicemind.engines.cascade.clauses import ClauseCutter, speakable
 from voicemind.engines.cascade.heard import SpokenClause, heard_text
 from voicemind.engines.cascade.pace import FRAME_MS, Pace
 from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
-from voicemind.errors import ProviderError
+from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.speech.audio import Pcm
 from voicemind.speech.tts.contract import Tts
 
 CLAUSES_AHEAD = 3
 """How many clauses may wait for the voice: the model works ahead of it, but not for a minute of speech that may never be heard."""
+
+LONGEST_REPLY_MS = 3_600_000.0
+"""No reply sounds longer than an hour, whatever a client says."""
 
 Answer = AsyncGenerator[TextDelta | Finished, None]
 
@@ -33,7 +36,7 @@ class SpokenReply:
         self.number = number
         self.scope = anyio.CancelScope()
         self.over = anyio.Event()
-        self.failure: ProviderError | None = None
+        self.failure: VoicemindError | None = None
         self._scene = scene
         self._tts = tts
         self._voice = voice
@@ -54,7 +57,7 @@ class SpokenReply:
 
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""
-        self._client_played_ms = max(self._client_played_ms, ms)
+        self._client_played_ms = max(self._client_played_ms, min(ms, LONGEST_REPLY_MS))
 
     async def run(self, answer: Answer, on_sounding: Callable[[], Awaitable[None]]) -> None:
         """Say the answer to its end. A provider's failure ends it early and is left in `failure`."""
@@ -88,7 +91,7 @@ class SpokenReply:
                         await on_sounding()
                         await self._scene.show(AgentText(self.number, self._text))
             self._finished = True
-        except ProviderError as error:
+        except VoicemindError as error:
             self.failure = error
 
     async def _think(self, answer: Answer, clauses: MemoryObjectSendStream[SpokenClause]) -> None:
@@ -102,7 +105,7 @@ class SpokenReply:
                             self._mark("thought_first")
                             for clause in cutter.feed(piece.text):
                                 await self._hand_over(clause, clauses)
-            except ProviderError as error:
+            except VoicemindError as error:
                 self.failure = error
             if rest := cutter.rest():
                 await self._hand_over(rest, clauses)
@@ -124,7 +127,7 @@ class SpokenReply:
                 await self._scene.show(AgentText(self.number, shown))
                 try:
                     await self._sound(tts, clause, on_sounding)
-                except ProviderError as error:
+                except VoicemindError as error:
                     self.failure = self.failure or error
         await anyio.sleep(max(0.0, self._pace.silent_at() - monotonic_s()))
 

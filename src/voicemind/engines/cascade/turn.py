@@ -7,7 +7,8 @@
         └──────────────────────── ReplyEnded, Interrupt: hush ────────────────────────────────────────────────────────┘
 
     Typed words start a reply from every state; a reply that still runs is hushed first. Words that are recognised while the person
-    already speaks on are kept without a reply of their own: the reply to what follows answers both. Leaving is possible from every
+    already speaks on are kept without a reply of their own: the reply to what follows answers both, even where what follows has no words
+    (a cough). Words that come when a reply has begun without them start another one. Leaving is possible from every
     state and final: words that are still being recognised are kept, nothing is said any more.
 
 Replies carry numbers: cancelling is a request, not an instant, so a hushed reply may still report something, which then no longer counts.
@@ -133,6 +134,8 @@ class TurnMachine:
         self.state = State.LISTENING
         self.reply = 0
         """The number of the newest reply, running or not."""
+        self._owed = False
+        """Whether something was said that no reply has answered, since the person went on making sounds."""
 
     @property
     def replying(self) -> bool:
@@ -162,6 +165,7 @@ class TurnMachine:
     def _spoken(self, happening: SpeechStarted | SpeechEnded | Recognised) -> list[Command]:
         match happening:
             case SpeechStarted():
+                self._owed = self._owed or self.state is State.THINKING
                 return [*self._hushed(), *self._become(State.HEARING)]
             case SpeechEnded():
                 return self._become(State.RECOGNISING) if self.state is State.HEARING else []
@@ -190,6 +194,7 @@ class TurnMachine:
 
     def _think(self) -> Think:
         self.reply += 1
+        self._owed = False
         self.state = State.THINKING
         return Think(self.reply)
 
@@ -197,10 +202,15 @@ class TurnMachine:
         return [Hush(self.reply)] if self.replying else []
 
     def _recognised(self, text: str) -> list[Command]:
-        if self.state is State.RECOGNISING:
-            return [Keep(text, "speech"), self._think()] if text else self._become(State.LISTENING)
-        # The person speaks on, or a typed message came first: nothing said may be lost.
-        return [Keep(text, "speech")] if text else []
+        keep: list[Command] = [Keep(text, "speech")] if text else []
+        match self.state:
+            case State.HEARING:  # the person speaks on: the reply to what follows answers this too
+                self._owed = self._owed or bool(text)
+                return keep
+            case State.RECOGNISING:
+                return [*keep, self._think()] if text or self._owed else self._become(State.LISTENING)
+            case _:  # a reply has begun without these words, or typed ones came first
+                return [*self._hushed(), *keep, self._think()] if text else []
 
     def _greet(self, text: str) -> list[Command]:
         if self.state is not State.LISTENING:
@@ -212,5 +222,6 @@ class TurnMachine:
     def _interrupted(self) -> list[Command]:
         if not self.replying:
             return [Hush(0)]
+        self._owed = False
         self.state = State.LISTENING
         return [Hush(self.reply)]

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -266,7 +267,12 @@ async def test_a_reload_in_the_middle_goes_on_where_the_old_page_stopped(tmp_pat
     ):
         await old.send(type="text", text="I live in Oslo.")
         await old.until("transcript", final=True)
-        same = {"agent": "thalia", "channel": "text", "conversation_id": old.conversation_id, "greet": False}
+        same: dict[str, Any] = {
+            "agent": "thalia",
+            "channel": "text",
+            "conversation_id": old.conversation_id,
+            "greet": False,
+        }
         async with talking(client, **same) as new:
             await anyio.sleep(0.4)  # longer than a left conversation is kept
             await new.send(type="text", text="Where do I live?")

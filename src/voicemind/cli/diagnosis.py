@@ -21,6 +21,7 @@ from voicemind.cli.client import Server
 from voicemind.config import Settings
 from voicemind.errors import Misconfigured
 from voicemind.mind.agent import load_agents
+from voicemind.mind.prompt import compose
 from voicemind.models import catalog
 from voicemind.ops.auth import Keys
 from voicemind.ops.lock import folder_lock
@@ -38,6 +39,10 @@ LIBRARIES: Mapping[tuple[str, str], tuple[str, ...]] = {
 ROLES = {"llm": "language model", "stt": "speech recognition", "tts": "speech synthesis", "vad": "voice activity"}
 PAGE = Path(__file__).parent.parent / "static" / "index.html"
 DATABASE_LIMIT_S = 5
+
+
+MIND_CHARS = 1_600
+"""About 400 tokens of English."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -201,6 +206,12 @@ def agents(settings: Settings) -> Check:
     except Misconfigured as error:
         return Check("agents", "missing", str(error), "correct the file")
     origin = f" and {settings.agents_dir}" if settings.agents_dir else ""
+    heavy = [slug for slug, agent in found.items() if len(compose(agent, None, channel="voice")) > MIND_CHARS]
+    if heavy and settings.llm == "local":
+        problem = (
+            f"{', '.join(heavy)}: a new mind has more than about 400 tokens, which the embedded model reads for 10 s"
+        )
+        return Check("agents", "note", problem, "shorten the blocks of these agents")
     return Check("agents", "ok", f"{', '.join(found)} (presets{origin})")
 
 

@@ -56,7 +56,8 @@ class Exchanges:
             return
         if placement.kind == "new":
             await self._store.append_turn(tenant, identity, NewTurn("user", placement.text, heard=placement.text))
-        unreflected = await self._endings.unreflected(opened.key)
+        wait_s = 0.0 if stored else self._endings.patience.reflection_s
+        unreflected = await self._endings.unreflected(opened.key, wait_s=wait_s)
         said, finished = "", Finished()
         try:
             async with aclosing(

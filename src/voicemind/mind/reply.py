@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
@@ -47,6 +48,11 @@ class Replies:
     async def reply(self, situation: Situation) -> AsyncGenerator[TextDelta | Finished, None]:
         """The answer, piece by piece; exactly one Finished comes last. Iterate under `aclosing`. Raises ProviderError, StorageUnavailable."""
         agent = situation.agent
+        if agent.model not in (None, self._llm.name):
+            raise ProviderRefused(
+                f"{agent.name} is to think with {agent.model}, and this server thinks with {self._llm.name}.",
+                provider=self._llm.name,
+            )
         ask = Ask(
             messages=await self._messages(situation),
             max_tokens=self._answer_tokens(situation),

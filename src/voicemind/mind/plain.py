@@ -46,6 +46,8 @@ def is_invisible(character: str) -> bool:
 
 def visible(text: str) -> str:
     """The text in compatibility form (NFKC) without what cannot be seen; every run of white space is one space."""
+    if text.isascii() and text.isprintable():  # nearly every line: nothing of it is hidden or has another form
+        return " ".join(text.split())
     seen = "".join(character for character in text if not is_invisible(character))
     seen = unicodedata.normalize("NFKC", seen)
     return " ".join("".join(character for character in seen if not is_invisible(character)).split())

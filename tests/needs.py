@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import Counter
 from functools import cache
+from typing import NoReturn
 
 import pytest
 
@@ -42,6 +43,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for need in NEEDS:
         if os.environ.get("CI") and item.get_closest_marker(need) and (why := missing(need)):
             pytest.fail(f"this test may not be left out in CI: {why}", pytrace=False)
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Leave the running test out, for a need that only shows inside it; in CI it fails instead."""
+    if os.environ.get("CI"):
+        pytest.fail(f"this test may not be left out in CI: {reason}", pytrace=False)
+    left_out[reason] += 1
+    pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

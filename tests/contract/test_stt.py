@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 import pytest
+from tests.needs import leave_out
 
 from voicemind.speech.audio import Pcm, from_floats, read_wav, resampled
 from voicemind.speech.stt.contract import Stt
@@ -53,7 +54,7 @@ async def _running(stt: Stt) -> AsyncIterator[Stt]:
 
 def _recording(name: str, *, seconds: float) -> bytes:
     if RECORDED is None or RECORDED.origin is None:
-        pytest.skip("moonshine-voice, which carries recorded speech, is not installed")
+        leave_out("moonshine-voice, which carries recorded speech, is not installed")
     wav = read_wav((Path(RECORDED.origin).parent / "assets" / name).read_bytes())
     return resampled(Pcm(wav.samples[: 2 * int(wav.rate_hz * seconds)], wav.rate_hz), 16_000).samples
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 import pytest
+from tests.needs import leave_out
 
 from voicemind.speech.audio import Pcm, from_floats, read_wav, resampled
 from voicemind.speech.vad.contract import Vad
@@ -33,7 +34,7 @@ async def vad(request: pytest.FixtureRequest) -> AsyncIterator[Vad]:
 def _speech() -> bytes:
     spec = importlib.util.find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
-        pytest.skip("moonshine-voice, which carries recorded speech, is not installed")
+        leave_out("moonshine-voice, which carries recorded speech, is not installed")
     wav = read_wav((Path(spec.origin).parent / "assets" / "two_cities.wav").read_bytes())
     return resampled(Pcm(wav.samples[: 2 * wav.rate_hz * 8], wav.rate_hz), 16_000).samples
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import anyio
+from rich.text import Text
 
 from voicemind.channels.browser import wire
 from voicemind.cli.answers import SERVICE, ServerEvent
@@ -165,7 +166,7 @@ class Chat:
             self._generation = reply.generation
             self._finish_line()
         if not self._shown:
-            out.print(f"[bold cyan]{self._name} ›[/bold cyan] ", end="")
+            out.print(Text(f"{self._name} › ", style="bold cyan"), end="")
         elif not reply.text.startswith(self._shown) and not reply.interrupted:
             said("")
             self._shown = ""

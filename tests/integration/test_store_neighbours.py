@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
@@ -34,6 +35,18 @@ async def stores(database_url: str, anyio_backend: str) -> AsyncGenerator[Stores
 
 async def open_talk(store: SqlStore, name: str) -> None:
     await store.open_conversation(KEY, name, user_id="anna", channel="browser", seed=SEED)
+
+
+async def test_many_that_start_on_one_new_database_all_come_up(tmp_path: Path) -> None:
+    with anyio.fail_after(60):
+        for number in range(20):
+            made = [SqlStore(f"sqlite:///{tmp_path / str(number)}.db") for _ in range(6)]
+            async with anyio.create_task_group() as tasks:
+                for store in made:
+                    tasks.start_soon(store.start)
+            for store in made:
+                await store.check()
+                await store.aclose()
 
 
 async def test_a_conversation_opened_by_all_at_once_is_made_once(stores: Stores) -> None:

@@ -16,7 +16,7 @@ from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.reflection.apply import apply, same_text
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
-from voicemind.store.contract import Entry, MindVersion, Role, Turn
+from voicemind.store.values import Entry, MindVersion, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()
@@ -73,7 +73,8 @@ def fresh(agent: Agent = COUNSELLOR) -> MindVersion:
 
 
 def grown(version: MindVersion, proposal: Proposal, agent: Agent = COUNSELLOR) -> MindVersion:
-    blocks = apply(version, proposal.operations, agent).blocks
+    made = apply(version, proposal.operations, agent).version
+    blocks = made and made.blocks
     return version if blocks is None else MindVersion(version.key, version.number + 1, "reflection", NOON, blocks)
 
 
@@ -238,7 +239,7 @@ def test_a_proposal_applied_twice_adds_nothing(texts: list[str]) -> None:
 
     proposal = anyio.run(run)
     once = grown(fresh(), proposal)
-    assert apply(once, proposal.operations, COUNSELLOR).blocks is None
+    assert apply(once, proposal.operations, COUNSELLOR).version is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from voicemind.errors import ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
 from voicemind.mind.agent import Agent, load_agents
-from voicemind.mind.reflection.apply import apply, same_text
+from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
+from voicemind.mind.reflection.likeness import same_text
 from voicemind.store.values import Entry, MindVersion, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -74,8 +75,7 @@ def fresh(agent: Agent = COUNSELLOR) -> MindVersion:
 
 def grown(version: MindVersion, proposal: Proposal, agent: Agent = COUNSELLOR) -> MindVersion:
     made = apply(version, proposal.operations, agent).version
-    blocks = made and made.blocks
-    return version if blocks is None else MindVersion(version.key, version.number + 1, "reflection", NOON, blocks)
+    return version if made is None else MindVersion(version.key, version.number + 1, "reflection", NOON, made.blocks)
 
 
 def lines(version: MindVersion, label: str = "patient_memory") -> list[str]:

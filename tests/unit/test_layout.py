@@ -56,7 +56,7 @@ def test_a_provider_is_imported_by_assembly_alone(path: Path, graph: grimp.Impor
 
     importers = graph.find_modules_that_directly_import(_module(path)) - siblings
 
-    assert importers <= {f"{PACKAGE}.assembly"}
+    assert importers <= {f"{PACKAGE}.assembly.providers"}
 
 
 @pytest.mark.parametrize("path", _contracts(), ids=_module)

@@ -33,7 +33,9 @@ def _contracts() -> list[Path]:
 def _provider_files() -> list[Path]:
     """Every other file beside the contract of a capability: what an engine is made of is no provider."""
     capabilities = [
-        path.parent for path in _contracts() if path.parent.parent.name == "speech" or path.parent.name == "llm"
+        path.parent
+        for path in _contracts()
+        if path.parent.parent.name == "speech" or path.parent.name in {"llm", "embedding"}
     ]
     return sorted(
         file
@@ -45,7 +47,7 @@ def _provider_files() -> list[Path]:
 
 def _provider_classes(path: Path) -> list[str]:
     """The public classes of a provider file that are named after its capability, as `PiperTts` is."""
-    capability = path.parent.name.capitalize()
+    capability = {"embedding": "Embedder"}.get(path.parent.name, path.parent.name.capitalize())
     tree = ast.parse(path.read_text())
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith(capability)]
 

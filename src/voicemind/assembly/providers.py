@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from voicemind.config import Settings
+from voicemind.embedding.contract import Embedder
 from voicemind.errors import Misconfigured
 from voicemind.llm.contract import Llm
 from voicemind.speech.stt.contract import Stt
@@ -72,11 +73,30 @@ def _energy(_: Settings) -> Vad:
     return EnergyVad()
 
 
+def _minilm(_: Settings) -> Embedder:
+    from voicemind.embedding.minilm import MinilmEmbedder
+
+    return MinilmEmbedder()
+
+
+def _scripted_embedder(_: Settings) -> Embedder:
+    from voicemind.embedding.scripted import ScriptedEmbedder
+
+    return ScriptedEmbedder()
+
+
 LLMS: dict[str, Callable[[Settings], Llm]] = {"local": _local_llm, "scripted": _scripted_llm}
 STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
 TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
 VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
-PROVIDERS: dict[str, tuple[str, ...]] = {"llm": tuple(LLMS), "stt": tuple(STTS), "tts": tuple(TTSS), "vad": tuple(VADS)}
+EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm, "scripted": _scripted_embedder}
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "llm": tuple(LLMS),
+    "stt": tuple(STTS),
+    "tts": tuple(TTSS),
+    "vad": tuple(VADS),
+    "embedding": tuple(EMBEDDERS),
+}
 
 
 def build_llm(settings: Settings) -> Llm:

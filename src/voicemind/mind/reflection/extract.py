@@ -124,6 +124,11 @@ def _candidate(clause: Clause, turn: int, context: _Context) -> Candidate | None
     return Candidate(turn, clause.text, text, kind, sure=sure and not verbatim, keep=sure or is_worth_keeping(text))
 
 
+def is_command(statement: str) -> bool:
+    """Whether a plain statement tells the listener to do something."""
+    return bool(_COMMANDS.match(statement)) and not re.match(r"i\b", statement, re.IGNORECASE)
+
+
 def _is_no_statement(statement: str) -> bool:
     checks = (screen.is_question, screen.is_small_talk, screen.is_supposed)
     return any(check(statement) for check in checks) or bool(

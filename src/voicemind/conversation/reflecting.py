@@ -1,0 +1,96 @@
+"""One reflection: what was said in an ended conversation becomes a new version of the mind."""
+
+from __future__ import annotations
+
+import structlog
+
+from voicemind.clock import monotonic_s
+from voicemind.config import Settings
+from voicemind.conversation.opening import Opening
+from voicemind.errors import StaleVersion, StorageUnavailable, UnknownAgent, UnknownConversation, VoicemindError
+from voicemind.jobs.backoff import Backoff
+from voicemind.jobs.contract import Handler
+from voicemind.jobs.reflections import Reflections
+from voicemind.jobs.worker import Pace, Worker
+from voicemind.mind.context import Minds
+from voicemind.mind.reflection.apply import apply, grounded
+from voicemind.mind.reflection.contract import Reflector
+from voicemind.mind.reply import Replies, Situation
+from voicemind.store.contract import Reflection, Store
+
+log = structlog.get_logger(__name__)
+
+ROUNDS = 5
+"""How often a reflection is made anew within one attempt because the mind has changed meanwhile."""
+
+
+class Reflecting:
+    """Implements `Handler` for reflections."""
+
+    def __init__(self, store: Store, opening: Opening, minds: Minds, replies: Replies, reflector: Reflector) -> None:
+        self._store, self._opening, self._minds = store, opening, minds
+        self._replies, self._reflector = replies, reflector
+
+    async def do(self, job: Reflection) -> Reflection:
+        """Reflect on the newest version, again where another conversation with the same mind was faster."""
+        began = monotonic_s()
+        for _ in range(ROUNDS):
+            try:
+                done = await self._once(job)
+            except StaleVersion:
+                continue  # think again about what the mind knows now
+            log.info(
+                "reflected",
+                conversation_id=job.conversation_id,
+                before=done.before,
+                after=done.after,
+                ms=round((monotonic_s() - began) * 1000),
+            )
+            return done
+        raise StaleVersion("The mind changed faster than it could be reflected on.")
+
+    async def settled(self, job: Reflection) -> None:
+        """Have the model read the changed mind before the person comes back."""
+        if job.status != "done" or job.after == job.before:
+            return
+        try:
+            opened = await self._opening.found(job.key.tenant, job.conversation_id)
+            await self._replies.warm(Situation(opened.agent, job.key, "voice", person=opened.person))
+        except VoicemindError as error:
+            log.warning("the mind could not be read ahead", code=error.code)
+
+    async def _once(self, job: Reflection) -> Reflection:
+        tenant, identity = job.key.tenant, job.conversation_id
+        opened = await self._opening.found(tenant, identity)
+        turns = await self._store.turns(tenant, identity)
+        version = await self._store.mind(job.key)
+        if version is None:
+            raise StorageUnavailable("The mind of this conversation is missing.")
+        proposal = await self._reflector.reflect(
+            opened.agent, version, turns, conversation_id=identity, person=opened.person
+        )
+        sound = grounded(proposal.operations, opened.agent, turns=turns, conversation_id=identity)
+        outcome = apply(version, sound.operations, opened.agent)
+        notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
+        try:
+            return await self._store.finish_reflection(job, parent=version.number, blocks=outcome.blocks, notes=notes)
+        finally:  # written here, or by whoever was faster
+            self._minds.forget(job.key)
+
+
+def reflection_worker(
+    store: Store, reflecting: Handler[Reflection], *, name: str, settings: Settings
+) -> Worker[Reflection]:
+    """The worker of a process, as its settings want it. What can never be reflected on is given up at once: the agent is gone, or the conversation."""
+    return Worker(
+        Reflections(store),
+        reflecting,
+        name=name,
+        pace=Pace(
+            lease_s=settings.reflection_lease_s,
+            limit_s=settings.reflection_limit_s,
+            at_once=settings.reflection_workers,
+            backoff=Backoff(attempts=settings.reflection_attempts, first_s=settings.reflection_retry_s),
+        ),
+        hopeless=(UnknownAgent, UnknownConversation),
+    )

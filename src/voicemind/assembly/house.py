@@ -24,6 +24,7 @@ from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
+from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
@@ -84,23 +85,11 @@ class House:
         self.replies = Replies(self.llm, minds)
         self.opening = Opening(self.store, self.agents)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        self.endings = Endings(
-            self.store,
-            self.opening,
-            minds,
-            self.replies,
-            ExtractiveReflector(self.llm),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            patience=Patience(
-                idle_s=settings.session_timeout_minutes * 60,
-                stale_s=settings.stale_minutes * 60,
-                reflection_s=settings.reflection_wait_s,
-                end_s=settings.end_wait_s,
-                detached_s=settings.detached_s,
-                sweep_every_s=settings.sweep_every_s,
-                lease_s=settings.reflection_lease_s,
-            ),
+        reflecting = Reflecting(self.store, self.opening, minds, self.replies, ExtractiveReflector(self.llm))
+        worker = reflection_worker(
+            self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
+        self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[ASGIApp]:

@@ -50,6 +50,7 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A character or assistant.
 
     `voice` and `model` are None where the server's own are meant. `max_tokens` and `temperature` limit every reply.
+    `reflection` says whether what is to be remembered is written at once or waits for a person's word.
     """
 
     slug: Slug
@@ -63,6 +64,7 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Short | None = None
     max_tokens: Annotated[int, Meta(ge=16, le=4096)] = 160
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.7
+    reflection: Literal["automatic", "review"] = "automatic"
 
     @property
     def reflective(self) -> tuple[Block, ...]:

@@ -13,7 +13,7 @@ from voicemind.mind.reflection.clauses import sentences
 from voicemind.mind.reflection.extract import LONGEST_TURN, is_command
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
 from voicemind.mind.reflection.words import word_set
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
 LONGEST_EPISODE = 400
 """Characters of a person's words in one episode; a longer story becomes several."""

@@ -8,8 +8,9 @@ import pytest
 
 from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, InMeeting, UnknownMeeting
-from voicemind.store.contract import Conversation, Meeting, MindKey, NewTurn, Store
+from voicemind.store.contract import Store
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Conversation, Meeting, MindKey, NewTurn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

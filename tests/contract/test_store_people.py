@@ -3,7 +3,8 @@
 import pytest
 
 from voicemind.errors import UnknownUser
-from voicemind.store.contract import MindKey, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import MindKey
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

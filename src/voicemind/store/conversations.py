@@ -16,11 +16,11 @@ from voicemind.errors import InMeeting, UnknownConversation
 from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
-from voicemind.store.contract import Conversation, ConversationStatus, MindKey, Reflection
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
 from voicemind.store.tables import conversations, minds, reflections, users
 from voicemind.store.turns import OPEN, storable
+from voicemind.store.values import Conversation, ConversationStatus, MindKey, Reflection
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -157,7 +157,7 @@ def ended(connection: Connection, key: MindKey, conversation_id: str) -> Reflect
         return existing
     now = utc_now()
     mind_id = stored_minds.ensure(connection, key, seed={})
-    made = Reflection(id=str(uuid7()), key=key, conversation_id=conversation_id, status="waiting")
+    made = Reflection(id=str(uuid7()), key=key, conversation_id=conversation_id, status="waiting", created_at=now)
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.tenant == key.tenant, conversations.c.id == conversation_id)

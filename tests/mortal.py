@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import anyio
@@ -116,7 +117,8 @@ async def live(url: str, point: str, conversation: str, sentence: str) -> None:
     store = Mortal(url)
     await store.start()
     reflector = Mortally(ScriptedLlm())
-    home = Home.build(store, reflector, name="mortal", pace=QUICK)
+    pace = replace(QUICK, lease_s=2.0 if point == HANGS else 0.05)
+    home = Home.build(store, reflector, name="mortal", pace=pace)
     store.point = reflector.point = point
     if point in STATEMENTS:
         die_after_statement(*STATEMENTS[point])

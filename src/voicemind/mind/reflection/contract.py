@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from voicemind.mind.agent import Agent
@@ -45,15 +46,31 @@ class Remove:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A new entry that stands in no block: it goes straight to the archive, from where it is recalled when it is spoken of.
+
+    `block` is where it would stand. `at` is when it was said, `cue` are words near it, for finding it alone.
+    """
+
+    block: str
+    text: str
+    evidence: tuple[Evidence, ...]
+    reason: str
+    at: datetime
+    cue: str = ""
+
+
 Operation = Add | Supersede | Remove
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The operations of one reflection, in order, and sentences for people about what was left out and why."""
+    """The operations of one reflection, in order, what goes to the archive, and sentences for people about what was left out and why."""
 
     operations: tuple[Operation, ...] = ()
     notes: str = ""
+    archive: tuple[Archive, ...] = ()
 
 
 class Reflector(Protocol):

@@ -12,7 +12,7 @@ from voicemind.mind.reflection import screen
 from voicemind.mind.reflection.clauses import sentences
 from voicemind.mind.reflection.extract import LONGEST_TURN, is_command
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
-from voicemind.mind.reflection.words import word_set
+from voicemind.mind.reflection.words import STOP_WORDS, word_set
 from voicemind.store.contract import Turn
 
 LONGEST_EPISODE = 400
@@ -28,12 +28,10 @@ _UNREAL = re.compile(
     r"dream(?:t|ed)? (?:that|about)|in (?:my|the|a) (?:dream|story|book|game|film|movie|novel)|if (?:i|we) (?:were|was|had|could)|sarcasm|yeah,? right)\b",
     re.IGNORECASE,
 )
-_EMPTY = word_set("""a an the and or but so of to in on at for with from by about as is are was were be been being am do does did has have had will
-    would can could should may might must i me my mine we us our ours you your he she it they them this that these those there here what who which
-    not no yes yeah yep nope ok okay oh ah wow hey hi hello well just really very too also then now still even much more most quite pretty super so
-    totally definitely absolutely always thanks thank glad happy great good nice cool awesome amazing fun sure sorry hope know think guess see agree
-    love lovely wonderful sounds sound look looks like lot lots it's that's i'm i've i'll i'd you're haha lol bye later soon take care right let get
-    got going go feel feels felt s t m re ve ll d im ive one thing things something""")
+_EMPTY = STOP_WORDS | word_set("""yep nope ok okay oh ah wow hey hi hello well really now still even much quite pretty super totally definitely
+    absolutely always thanks thank glad happy great good nice cool awesome amazing fun sure sorry hope know think guess see agree love lovely
+    wonderful sounds sound look looks like lot lots haha lol bye later soon take care right let get got going go feel feels felt one thing things
+    something""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,8 @@ def _grouped(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]
 
 def _is_worth_it(pieces: Sequence[str]) -> bool:
     """Whether enough is said: two words that mean something where the person speaks of themselves, else three."""
-    words = re.findall(r"[\w'’]+", " ".join(pieces).lower())
-    meaning = {word for word in words if word.replace("’", "'") not in _EMPTY and len(word) > 1}
+    words = re.findall(r"\w+", " ".join(pieces).lower())
+    meaning = {word for word in words if word not in _EMPTY and len(word) > 1}
     return len(meaning) >= (2 if any(_OWN.search(piece) for piece in pieces) else 3)
 
 

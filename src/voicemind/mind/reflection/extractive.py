@@ -17,8 +17,10 @@ from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.apply import grounded
-from voicemind.mind.reflection.contract import Add, Operation, Proposal, Supersede
+from voicemind.mind.reflection.contract import Add, Archive, Operation, Proposal, Supersede
+from voicemind.mind.reflection.episodes import episodes
 from voicemind.mind.reflection.extract import Candidate, extract
+from voicemind.mind.reflection.screen import is_instruction
 from voicemind.mind.reflection.supersede import Replacement, is_told, replacement
 from voicemind.mind.reflection.third_person import USER, about
 from voicemind.store.contract import Entry, Evidence, MindVersion, Turn
@@ -69,7 +71,18 @@ class ExtractiveReflector:
         sound = grounded(operations, agent, turns=turns, conversation_id=conversation_id)
         if extraction.refused:
             notes.append(f"Left out what reads like an instruction (turn {', '.join(map(str, extraction.refused))}).")
-        return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note))
+        archive = await to_thread.run_sync(
+            partial(
+                _archive,
+                tuple(turns),
+                kept,
+                extraction.refused,
+                agent,
+                conversation_id=conversation_id,
+                subject=subject,
+            )
+        )
+        return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note), archive)
 
     async def _verdicts(self, unsure: Sequence[Candidate]) -> tuple[dict[Candidate, bool], list[str]]:
         """The model's word on each unclear statement; none for those where its answer was of no use."""
@@ -148,6 +161,37 @@ def _operations(
         if block is not None:
             drafts[block.label].take(found, Evidence(conversation_id, found.turn, found.quote), block.label)
     return tuple(operation for draft in drafts.values() for operation in draft.operations.values())
+
+
+def _archive(
+    turns: Sequence[Turn],
+    kept: Sequence[Candidate],
+    refused: Sequence[int],
+    agent: Agent,
+    *,
+    conversation_id: str,
+    subject: str,
+) -> tuple[Archive, ...]:
+    """What else the person told, for the block of facts; nothing where the agent has none."""
+    block = next((block.label for block in agent.reflective if block.holds == "facts"), None)
+    if block is None:
+        return ()
+    told: dict[int, list[str]] = {}
+    for found in kept:
+        told.setdefault(found.turn, []).append(found.quote)
+    told_of = episodes(turns, refused=refused, told=told)
+    entries = (
+        Archive(
+            block,
+            about(episode.text, subject),
+            tuple(Evidence(conversation_id, episode.turn, quote) for quote in episode.quotes),
+            "the person told this",
+            episode.at,
+            episode.cue,
+        )
+        for episode in told_of
+    )
+    return tuple(entry for entry in entries if not is_instruction(entry.text))
 
 
 def _block_for(found: Candidate, agent: Agent) -> Block | None:

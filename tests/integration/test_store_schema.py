@@ -16,9 +16,9 @@ from alembic.script import ScriptDirectory
 import voicemind.store.migrations
 from voicemind.errors import Misconfigured
 from voicemind.store import database, schema
-from voicemind.store.contract import MindKey
 from voicemind.store.sql import SqlStore
 from voicemind.store.tables import SEARCH_TABLE, metadata
+from voicemind.store.values import MindKey
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 PACKAGE = "voicemind"
-PLAIN = ("voicemind.errors", "voicemind.clock", "voicemind.speech.audio", "voicemind.mind.agent")
+PLAIN = (
+    "voicemind.errors",
+    "voicemind.clock",
+    "voicemind.speech.audio",
+    "voicemind.mind.agent",
+    "voicemind.store.values",
+)
 """Modules of plain values, which contracts may share; other contracts are too."""
 
 

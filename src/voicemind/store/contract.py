@@ -1,6 +1,6 @@
 """What a store promises about what it keeps.
 
-Every value (`store.values`, offered here too) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable
+Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable
 by time); ids that come from outside (users, conversations, agents) are external strings, unique for their tenant.
 """
 
@@ -13,62 +13,23 @@ from typing import Any, Protocol
 from voicemind.store.values import (
     AgentRecord,
     ArchivedEntry,
-    Author,
-    Change,
-    ChangeKind,
     Conversation,
     ConversationStatus,
     Entry,
     Erasure,
-    Evidence,
     Found,
     Meeting,
     MeetingKind,
     MindKey,
     MindSummary,
     MindVersion,
-    Modality,
     NewTurn,
     NewVersion,
     Reflection,
     ReflectionStatus,
-    Role,
     Turn,
     User,
 )
-
-__all__ = [
-    "AgentRecord",
-    "ArchivedEntry",
-    "Author",
-    "Change",
-    "ChangeKind",
-    "Conversation",
-    "ConversationStatus",
-    "Conversations",
-    "Entry",
-    "Erasure",
-    "Evidence",
-    "Found",
-    "Meeting",
-    "MeetingKind",
-    "Meetings",
-    "MindKey",
-    "MindSummary",
-    "MindVersion",
-    "Minds",
-    "Modality",
-    "NewTurn",
-    "NewVersion",
-    "People",
-    "Reflection",
-    "ReflectionStatus",
-    "Reflections",
-    "Role",
-    "Store",
-    "Turn",
-    "User",
-]
 
 
 class Conversations(Protocol):
@@ -184,10 +145,7 @@ class Minds(Protocol):
         ...
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
-        """Entries of the archive that hold any of the words (in any form of theirs, in text or cue), the best match first.
-
-        The words are plain text: nothing in them is an operator.
-        """
+        """Entries of the archive that hold any of these plain words (in any form, in text or cue), the best match first."""
         ...
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
@@ -301,7 +259,7 @@ class People(Protocol):
         ...
 
     async def erase_conversation(self, tenant: str, conversation_id: str) -> Erasure:
-        """Erase the turns, the reflection, and in all versions of all minds the evidence from this conversation and every entry that rests on it alone.
+        """Erase the turns, the reflection, and in all versions the evidence from this conversation and every entry that rests on it alone.
 
         An entry whose words were partly made of it goes back to its `origins`; one that rests on other evidence too keeps that. Each mind
         that loses something gets a version by author `erasure`, so that whoever wrote at the same moment must look again.
@@ -318,10 +276,7 @@ class People(Protocol):
         ...
 
     async def scrub(self) -> bool:
-        """Where something was erased whose bytes may still be in the files: rewrite them. True: nothing is left to do.
-
-        May take long; False where the database is too busy, try again.
-        """
+        """Rewrite the files where erased bytes may still be in them. True: nothing is left to do. False: too busy now, try again."""
         ...
 
 

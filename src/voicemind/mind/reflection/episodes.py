@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection import screen
@@ -13,9 +12,9 @@ from voicemind.mind.reflection.clauses import sentences
 from voicemind.mind.reflection.extract import LONGEST_TURN, is_command
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
 from voicemind.mind.reflection.words import STOP_WORDS, word_set
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
-LONGEST_EPISODE = 400
+LONGEST_EPISODE = 340
 """Characters of a person's words in one episode; a longer story becomes several."""
 
 LONGEST_CUE = 300
@@ -39,14 +38,13 @@ class Episode:
     """What the person said in one turn about their life.
 
     `quotes` are their words, verbatim and in order; `text` is the entry: in the third person where the rules are sure,
-    else word for word. `cue` are words near it, for finding it again alone; `at` is when it was said.
+    else word for word. `cue` are words near it, for finding it again alone.
     """
 
     turn: int
     text: str
     quotes: tuple[str, ...]
     cue: str
-    at: datetime
 
 
 def episodes(
@@ -74,7 +72,7 @@ def _of_turn(turn: Turn, told: Sequence[str], *, cue: str) -> Iterator[Episode]:
         if _is_worth_it(pieces) and not all(_is_told(piece, told) for piece in pieces):
             text = _text(pieces)
             if not screen.is_instruction(text):
-                yield Episode(turn.seq, text, tuple(_joined(said, group)), cue, turn.created_at)
+                yield Episode(turn.seq, text, tuple(_joined(said, group)), cue)
 
 
 def _tells(sentence: str) -> bool:

@@ -11,7 +11,7 @@ from voicemind.mind.reflection.clauses import Clause, clauses
 from voicemind.mind.reflection.kinds import Kind, is_worth_keeping, kind_of, with_capitals
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
 from voicemind.mind.reflection.words import ANIMALS, HE, RELATIVES, SHE, is_verb, word_set
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
 LONGEST = 240
 """Characters of the longest statement that becomes an entry; a longer one is no single fact."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -16,14 +16,13 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.apply import grounded
-from voicemind.mind.reflection.contract import Add, Archive, Operation, Proposal, Supersede
-from voicemind.mind.reflection.episodes import episodes
-from voicemind.mind.reflection.extract import Candidate, extract
-from voicemind.mind.reflection.screen import is_instruction
+from voicemind.mind.reflection.contract import Add, Operation, Proposal, Supersede
+from voicemind.mind.reflection.episodes import Episode, episodes
+from voicemind.mind.reflection.extract import Candidate, Extraction, extract
+from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reflection.supersede import Replacement, is_told, replacement
 from voicemind.mind.reflection.third_person import USER, about
-from voicemind.store.contract import Entry, Evidence, MindVersion, Turn
+from voicemind.store.values import ArchivedEntry, Entry, Evidence, MindVersion, Turn
 
 _BATCH = 8
 """Statements in one question: a small model loses count of more."""
@@ -56,33 +55,34 @@ class ExtractiveReflector:
         self._llm = llm
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         """See the contract. Raises ProviderUnavailable where a question had to be asked and the model is not there."""
         subject = _subject(agent, person)
-        entries = [entry for block in agent.reflective for entry in version.blocks.get(block.label, ())]
+        held = {block.label: _held(version, block, archived) for block in agent.reflective}
+        entries = [entry for block in held.values() for entry in block]
         lines = _about_person(entries, subject)
         remembered = [line.text for line in lines]
         extraction = await to_thread.run_sync(partial(extract, tuple(turns), remembered=remembered))
         unsure = [found for found in extraction.candidates if not found.sure and is_told(found.text, lines) is None]
         verdicts, notes = await self._verdicts(unsure)
         kept = [found for found in extraction.candidates if found.sure or verdicts.get(found, found.keep)]
-        operations = _operations(kept, agent, version, conversation_id=conversation_id, subject=subject)
-        sound = grounded(operations, agent, turns=turns, conversation_id=conversation_id)
+        lasting = _operations(kept, agent, held, conversation_id=conversation_id, subject=subject)
+        told = await to_thread.run_sync(partial(_told, tuple(turns), extraction, kept))
+        operations = (*lasting, *_archived(told, agent, conversation_id=conversation_id, subject=subject))
+        sound = grounded(
+            operations, agent, turns=turns, conversation_id=conversation_id, entries=entries, person=person
+        )
         if extraction.refused:
             notes.append(f"Left out what reads like an instruction (turn {', '.join(map(str, extraction.refused))}).")
-        archive = await to_thread.run_sync(
-            partial(
-                _archive,
-                tuple(turns),
-                kept,
-                extraction.refused,
-                agent,
-                conversation_id=conversation_id,
-                subject=subject,
-            )
-        )
-        return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note), archive)
+        return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note))
 
     async def _verdicts(self, unsure: Sequence[Candidate]) -> tuple[dict[Candidate, bool], list[str]]:
         """The model's word on each unclear statement; none for those where its answer was of no use."""
@@ -151,11 +151,24 @@ def _subject(agent: Agent, person: str) -> str:
     return f"Guest {name}" if name else STRANGER
 
 
+def _held(version: MindVersion, block: Block, archived: Sequence[ArchivedEntry]) -> tuple[Entry, ...]:
+    """What the block holds, and what of the archive belongs there."""
+    return (
+        *version.blocks.get(block.label, ()),
+        *(found.entry for found in archived if found.block == block.label),
+    )
+
+
 def _operations(
-    kept: Sequence[Candidate], agent: Agent, version: MindVersion, *, conversation_id: str, subject: str
+    kept: Sequence[Candidate],
+    agent: Agent,
+    held: Mapping[str, Sequence[Entry]],
+    *,
+    conversation_id: str,
+    subject: str,
 ) -> tuple[Operation, ...]:
     """One change for each statement; a later one may take the place of an earlier one of the same conversation."""
-    drafts = {block.label: _Draft(version.blocks.get(block.label, ()), subject) for block in agent.reflective}
+    drafts = {label: _Draft(entries, subject) for label, entries in held.items()}
     for found in kept:
         block = _block_for(found, agent)
         if block is not None:
@@ -163,35 +176,21 @@ def _operations(
     return tuple(operation for draft in drafts.values() for operation in draft.operations.values())
 
 
-def _archive(
-    turns: Sequence[Turn],
-    kept: Sequence[Candidate],
-    refused: Sequence[int],
-    agent: Agent,
-    *,
-    conversation_id: str,
-    subject: str,
-) -> tuple[Archive, ...]:
-    """What else the person told, for the block of facts; nothing where the agent has none."""
-    block = next((block.label for block in agent.reflective if block.holds == "facts"), None)
-    if block is None:
-        return ()
-    told: dict[int, list[str]] = {}
+def _told(turns: Sequence[Turn], extraction: Extraction, kept: Sequence[Candidate]) -> tuple[Episode, ...]:
+    """What the person told beside the statements that are kept."""
+    quotes: dict[int, list[str]] = {}
     for found in kept:
-        told.setdefault(found.turn, []).append(found.quote)
-    told_of = episodes(turns, refused=refused, told=told)
-    entries = (
-        Archive(
-            block,
-            about(episode.text, subject),
-            tuple(Evidence(conversation_id, episode.turn, quote) for quote in episode.quotes),
-            "the person told this",
-            episode.at,
-            episode.cue,
-        )
-        for episode in told_of
-    )
-    return tuple(entry for entry in entries if not is_instruction(entry.text))
+        quotes.setdefault(found.turn, []).append(found.quote)
+    return episodes(turns, refused=extraction.refused, told=quotes)
+
+
+def _archived(told: Sequence[Episode], agent: Agent, *, conversation_id: str, subject: str) -> Iterator[Add]:
+    """Episodes belong to the block of facts; an agent that has none keeps none."""
+    block = next((block.label for block in agent.reflective if block.holds == "facts"), None)
+    for episode in told if block is not None else ():
+        evidence = tuple(Evidence(conversation_id, episode.turn, quote) for quote in episode.quotes)
+        text = about(episode.text, subject)
+        yield Add(str(block), text, evidence, "the person told this", lasting=False, cue=episode.cue)
 
 
 def _block_for(found: Candidate, agent: Agent) -> Block | None:

@@ -11,6 +11,7 @@ from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
 from voicemind.mind.context import Minds
+from voicemind.mind.discretion import Discreet
 from voicemind.mind.history import fitting
 from voicemind.store.values import MindKey
 
@@ -24,6 +25,7 @@ class Situation:
 
     `history` is the conversation so far, oldest first; its last message is the person's. `unreflected` are things the person said in earlier
     conversations that have not become memory yet. `person` is who talks, where the mind is not theirs alone. `guidance` is what the platform that carries the conversation wants to add.
+    `intent_notes` are the agent's own for this conversation: it acts on them and never says them.
     """
 
     agent: Agent
@@ -33,6 +35,7 @@ class Situation:
     unreflected: Sequence[str] = ()
     person: str = ""
     guidance: str = ""
+    intent_notes: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
     stop: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ class Replies:
             temperature=agent.temperature if situation.temperature is None else situation.temperature,
             stop=situation.stop,
         )
-        async with aclosing(self._llm.stream(ask)) as pieces:
+        async with aclosing(_discreet(self._llm.stream(ask), situation.intent_notes)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -75,6 +78,7 @@ class Replies:
             channel=situation.channel,
             unreflected=situation.unreflected,
             person=situation.person,
+            intent_notes=situation.intent_notes,
         )
         if situation.guidance:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
@@ -84,3 +88,21 @@ class Replies:
     def _answer_tokens(self, situation: Situation) -> int:
         """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""
         return min(situation.max_tokens or situation.agent.max_tokens, self._llm.context_tokens // 4)
+
+
+async def _discreet(
+    answer: AsyncGenerator[TextDelta | Finished, None], notes: str
+) -> AsyncGenerator[TextDelta | Finished, None]:
+    """The answer without a recital of the notes, with which it ends."""
+    guard = Discreet(notes) if notes else None
+    async with aclosing(answer) as pieces:
+        async for piece in pieces:
+            if guard is None:
+                yield piece
+                continue
+            text = guard.rest() if isinstance(piece, Finished) else guard.feed(piece.text)
+            if text:
+                yield TextDelta(text)
+            if guard.cut or isinstance(piece, Finished):
+                yield piece if isinstance(piece, Finished) else Finished()
+                return

@@ -72,6 +72,14 @@ def page(connection: Connection, mind_id: str, *, number: int | None, after: str
     return _pairs(connection, statement)
 
 
+def these(connection: Connection, mind_id: str, *, number: int | None, ids: Sequence[str]) -> dict[str, str]:
+    """Those of the ids that are archived, with their blocks."""
+    blocks: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        blocks |= _pairs(connection, _in_archive(mind_id, number).where(archived_entries.c.entry_id.in_(chunk)))
+    return dict(sorted(blocks.items()))
+
+
 def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:
     """Ids of archived entries that hold any of the words, with their blocks, the best first."""
     plain = _plain(words)
@@ -83,9 +91,7 @@ def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: 
     else:
         rows = connection.execute(_POSTGRES_FIND, {"mind_id": mind_id, "query": " | ".join(plain), "limit": limit})
     ids = [row.entry_id for row in rows]
-    blocks: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        blocks |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
+    blocks = these(connection, mind_id, number=None, ids=ids)
     return [(entry_id, blocks[entry_id]) for entry_id in ids if entry_id in blocks]
 
 
@@ -130,10 +136,7 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     if version.archive_of is not None:
         return _pairs(connection, _in_archive(mind_id, None))
     ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
-    before: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        before |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
-    return before
+    return these(connection, mind_id, number=None, ids=ids)
 
 
 def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:

@@ -187,6 +187,9 @@ class SqlStore:
     async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
         return await self._writer.write(partial(reflections.claimed, worker=worker, lease_s=lease_s))
 
+    async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
+        return await self._writer.write(partial(reflections.renewed, reflection=reflection, lease_s=lease_s))
+
     async def finish_reflection(
         self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
     ) -> Reflection:
@@ -214,6 +217,9 @@ class SqlStore:
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
         work = partial(reflections.postponed, reflection=reflection, error=error, delay_s=delay_s)
         await self._writer.write(work)
+
+    async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:
+        return await self._writer.write(partial(reflections.retried, tenant=tenant, conversation_id=conversation_id))
 
     async def pending_reflections(self, key: MindKey) -> int:
         return await self._read(partial(reflections.pending, key=key))

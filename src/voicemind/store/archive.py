@@ -23,6 +23,7 @@ _SQLITE_FIND = sa.text(
     "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
 )
 _SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query AND entry_id = :entry_id")
+_SQLITE_DROP_ALL = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query")
 _POSTGRES_INSERT = sa.text(
     "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
     "VALUES (:mind_id, :entry_id, :tenant, to_tsvector('english', :words)) ON CONFLICT DO NOTHING"
@@ -32,6 +33,7 @@ _POSTGRES_FIND = sa.text(
     "WHERE mind_id = :mind_id AND words @@ asked ORDER BY ts_rank(words, asked) DESC, entry_id LIMIT :limit"
 )
 _POSTGRES_DROP = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id AND entry_id = :entry_id")
+_POSTGRES_DROP_ALL = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id")
 
 
 def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:
@@ -129,6 +131,13 @@ def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: st
         )
         if rows:
             connection.execute(sa.insert(entry_vectors), rows)
+
+
+def reindex(connection: Connection, tenant: str, mind_id: str) -> None:
+    """Make the mind's part of the search table anew from what the archive holds now."""
+    drop = _SQLITE_DROP_ALL if connection.dialect.name == "sqlite" else _POSTGRES_DROP_ALL
+    connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}"})
+    _searchable(connection, tenant, mind_id, ids=list(_pairs(connection, _in_archive(mind_id, None))))
 
 
 def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[str, str]:

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 import anyio
 import sqlalchemy as sa
-from tests.reflecting import QUICK, Home, at_work
+from tests.working import QUICK, Home, at_work
 
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
-from voicemind.store.contract import MindKey, MindVersion, Reflection, Turn
+from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflection, Turn
 from voicemind.store.sql import SqlStore
 
 POINTS = (
@@ -80,7 +80,14 @@ class Mortally(ExtractiveReflector):
     point = ""
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         if self.point == HANGS:
             sys.stdout.write(f"{THINKING}\n")

@@ -11,10 +11,10 @@ import anyio
 import anyio.to_thread
 import pytest
 from tests.mortal import HANGS, POINTS, THINKING
-from tests.reflecting import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
+from tests.working import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
 
 from voicemind.conversation.ending import Patience
-from voicemind.store.contract import Reflection
+from voicemind.store.values import Reflection
 from voicemind.store.sql import SqlStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]

@@ -13,7 +13,8 @@ from voicemind.config import Settings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import UnknownAgent, VoicemindError
 from voicemind.jobs.worker import LOOK_AGAIN_S, Worker
-from voicemind.store.contract import MindKey, Reflection, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
 

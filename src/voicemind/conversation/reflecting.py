@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from voicemind.clock import monotonic_s
@@ -13,10 +15,12 @@ from voicemind.jobs.contract import Handler
 from voicemind.jobs.reflections import Reflections
 from voicemind.jobs.worker import Pace, Worker
 from voicemind.mind.context import Minds
-from voicemind.mind.reflection.apply import apply, grounded
+from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
+from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import Reflection, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import Reflection
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +73,19 @@ class Reflecting:
         proposal = await self._reflector.reflect(
             opened.agent, version, turns, conversation_id=identity, person=opened.person
         )
-        sound = grounded(proposal.operations, opened.agent, turns=turns, conversation_id=identity)
-        outcome = apply(version, sound.operations, opened.agent)
+        sound = grounded(
+            proposal.operations,
+            opened.agent,
+            turns=turns,
+            conversation_id=identity,
+            entries=[entry for block in version.blocks.values() for entry in block],
+            person=opened.person,
+        )
+        outcome = apply(version, sound.operations, opened.agent, turns=turns)
         notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
+        made = outcome.version and replace(outcome.version, notes=notes, conversation_id=identity)
         try:
-            return await self._store.finish_reflection(job, parent=version.number, blocks=outcome.blocks, notes=notes)
+            return await self._store.finish_reflection(job, parent=version.number, version=made, notes=notes)
         finally:  # written here, or by whoever was faster
             self._minds.forget(job.key)
 

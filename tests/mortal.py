@@ -17,8 +17,8 @@ from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
-from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflection, Turn
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflection, Turn
 
 POINTS = (
     "transcript committed",

@@ -14,8 +14,8 @@ from tests.mortal import HANGS, POINTS, THINKING
 from tests.working import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
 
 from voicemind.conversation.ending import Patience
-from voicemind.store.values import Reflection
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Reflection
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 

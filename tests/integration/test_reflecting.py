@@ -16,8 +16,8 @@ from voicemind.jobs.backoff import Backoff
 from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Remove, Supersede
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.values import ArchivedEntry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import ArchivedEntry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

@@ -185,9 +185,7 @@ class Reflections(Protocol):
 
     async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
         """Take the oldest reflection (of any tenant) that is due: waiting, or running under a lease that ran out; None where there is none.
-
-        Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one.
-        """
+        Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one."""
         ...
 
     async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
@@ -215,10 +213,7 @@ class Reflections(Protocol):
         ...
 
     async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:
-        """Make a failed reflection due now, its attempts counted from the beginning, its conversation `ended` again; any other is unchanged.
-
-        Returns the reflection as it is then. Raises UnknownConversation where there is none.
-        """
+        """Make a failed reflection due now, as if it were new; returns it, or any other unchanged. Raises UnknownConversation where there is none."""
         ...
 
     async def pending_reflections(self, key: MindKey) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import anyio
 import sqlalchemy as sa
-from tests.working import QUICK, Home, at_work
+from tests.reflecting import QUICK, Home, at_work
 
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
@@ -93,7 +93,9 @@ class Mortally(ExtractiveReflector):
             sys.stdout.write(f"{THINKING}\n")
             sys.stdout.flush()
             await anyio.sleep_forever()
-        proposal = await super().reflect(agent, version, turns, conversation_id=conversation_id, person=person)
+        proposal = await super().reflect(
+            agent, version, turns, conversation_id=conversation_id, person=person, archived=archived
+        )
         assert proposal.operations, "a point that nothing is written at would prove nothing"
         if self.point == "model answered":
             die()

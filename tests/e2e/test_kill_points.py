@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from tests.mortal import HANGS, POINTS, THINKING
-from tests.working import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
+from tests.reflecting import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
 
 from voicemind.conversation.ending import Patience
 from voicemind.store.sql import SqlStore

@@ -7,8 +7,7 @@ from dataclasses import replace
 import anyio
 import pytest
 import structlog
-from tests.reflecting import finish
-from tests.working import KEY, LIMIT_S, MEMORY, NEVER_SWEPT, QUICK, TENANT, Home, Remembers, at_work
+from tests.reflecting import KEY, LIMIT_S, MEMORY, NEVER_SWEPT, QUICK, TENANT, Home, Remembers, at_work
 
 from voicemind.conversation.ending import Patience
 from voicemind.errors import ProviderRefused, ProviderUnavailable, StaleVersion, StorageUnavailable, UnknownConversation
@@ -17,7 +16,7 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Remove, Supersede
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import ArchivedEntry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store.values import Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -35,14 +34,7 @@ class Thinks(Remembers):
         self.calls = 0
 
     async def reflect(
-        self,
-        agent: Agent,
-        version: MindVersion,
-        turns: Sequence[Turn],
-        *,
-        conversation_id: str,
-        person: str = "",
-        archived: Sequence[ArchivedEntry] = (),
+        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
     ) -> Proposal:
         self.calls += 1
         await self.before()
@@ -56,14 +48,7 @@ class Proposes(Remembers):
         self.operations = operations
 
     async def reflect(
-        self,
-        agent: Agent,
-        version: MindVersion,
-        turns: Sequence[Turn],
-        *,
-        conversation_id: str,
-        person: str = "",
-        archived: Sequence[ArchivedEntry] = (),
+        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
     ) -> Proposal:
         return Proposal(self.operations)
 
@@ -154,7 +139,7 @@ async def test_a_mind_that_changes_faster_than_it_is_thought_about_is_tried_agai
             other = await store.claim_reflection("other", lease_s=60)
             assert other is not None
             assert other.conversation_id == name
-            await finish(store, other, parent=reflector.calls, blocks={MEMORY: ()}, notes="")
+            await store.finish_reflection(other, parent=reflector.calls, blocks={MEMORY: ()}, notes="")
 
     reflector = Thinks(be_late)
     home = Home.build(store, reflector)

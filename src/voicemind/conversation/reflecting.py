@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -18,12 +19,17 @@ from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.grounding import grounded
+from voicemind.mind.reflection.likeness import content
+from voicemind.mind.reflection.proposal import encoded
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import Reflection
+from voicemind.store.values import ArchivedEntry, Reflection, Turn
 
 log = structlog.get_logger(__name__)
 
+TURNS_LOOKED_UP = 60
+"""Of a longer conversation, the last ones are looked up in the archive."""
+FOUND_FOR_A_TURN = 4
 ROUNDS = 5
 """How often a reflection is made anew within one attempt because the mind has changed meanwhile."""
 
@@ -70,24 +76,41 @@ class Reflecting:
         version = await self._store.mind(job.key)
         if version is None:
             raise StorageUnavailable("The mind of this conversation is missing.")
+        archived = await self._touched(job, turns)
         proposal = await self._reflector.reflect(
-            opened.agent, version, turns, conversation_id=identity, person=opened.person
+            opened.agent, version, turns, conversation_id=identity, person=opened.person, archived=archived
         )
+        held = [entry for block in version.blocks.values() for entry in block]
         sound = grounded(
             proposal.operations,
             opened.agent,
             turns=turns,
             conversation_id=identity,
-            entries=[entry for block in version.blocks.values() for entry in block],
+            entries=[*held, *(found.entry for found in archived)],
             person=opened.person,
         )
-        outcome = apply(version, sound.operations, opened.agent, turns=turns)
-        notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
+        notes = " ".join(filter(None, (proposal.notes, sound.notes)))
+        if opened.agent.reflection == "review" and sound.operations:
+            return await self._store.propose_reflection(
+                job, parent=version.number, proposal=encoded(sound.operations), notes=notes
+            )
+        outcome = apply(version, sound.operations, opened.agent, turns=turns, archived=archived)
+        notes = " ".join(filter(None, (notes, outcome.notes)))
         made = outcome.version and replace(outcome.version, notes=notes, conversation_id=identity)
         try:
             return await self._store.finish_reflection(job, parent=version.number, version=made, notes=notes)
         finally:  # written here, or by whoever was faster
             self._minds.forget(job.key)
+
+    async def _touched(self, job: Reflection, turns: Sequence[Turn]) -> tuple[ArchivedEntry, ...]:
+        """The entries of the archive that the person's turns may repeat or contradict."""
+        touched: dict[str, ArchivedEntry] = {}
+        for turn in [turn for turn in turns if turn.role == "user"][-TURNS_LOOKED_UP:]:
+            for found in await self._store.find_archived(
+                job.key, sorted(content(turn.generated)), limit=FOUND_FOR_A_TURN
+            ):
+                touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
+        return tuple(touched.values())
 
 
 def reflection_worker(

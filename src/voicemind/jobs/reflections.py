@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from voicemind.store.contract import Reflections as Stored
+from voicemind.store.contract import Store
 from voicemind.store.values import Reflection
 
 
 class Reflections:
     """Implements `Queue` for the reflections of all tenants."""
 
-    def __init__(self, store: Stored) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def claim(self, worker: str, *, lease_s: float) -> Reflection | None:

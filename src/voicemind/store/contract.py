@@ -1,7 +1,7 @@
 """What a store promises about what it keeps.
 
-Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable
-by time); ids that come from outside (users, conversations, agents) are external strings, unique for their tenant.
+Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7
+(sortable by time); ids from outside (users, conversations, agents) are strings, unique for their tenant.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ class Conversations(Protocol):
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
         """Put the turn at the end of the conversation and mark the conversation as active now.
 
-        Returns only after the commit. Turns of one conversation get consecutive `seq` without gaps, however many are appended at once.
-        Raises UnknownConversation; ConversationOver where it is not active or detached.
+        Returns only after the commit. Turns of one conversation get consecutive `seq` without gaps, however many at once. Raises UnknownConversation; ConversationOver where it is not active or detached.
         """
         ...
 
@@ -128,10 +127,7 @@ class Minds(Protocol):
         ...
 
     async def write_version(self, key: MindKey, version: NewVersion) -> MindVersion:
-        """Write `version.parent + 1`. Entries whose id the mind does not know yet are stored with their evidence.
-
-        Raises StaleVersion where `parent` is not the newest version or the mind does not exist.
-        """
+        """Write `version.parent + 1`, with entries that are new to the mind and their evidence. Raises StaleVersion where there is a newer one, or no mind."""
         ...
 
     async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
@@ -185,7 +181,9 @@ class Reflections(Protocol):
 
     async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
         """Take the oldest reflection (of any tenant) that is due: waiting, or running under a lease that ran out; None where there is none.
-        Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one."""
+
+        Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one.
+        """
         ...
 
     async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
@@ -197,8 +195,7 @@ class Reflections(Protocol):
     ) -> Reflection:
         """Write the version (None: nothing changed, no new version), mark the reflection done and the conversation reflected, in one transaction.
 
-        Raises StaleVersion where `parent` is not the newest version; UnknownConversation where it was erased meanwhile.
-        Called again for a reflection that is done, changes nothing and returns it.
+        Called again, changes nothing. Raises StaleVersion where there is a newer one than `parent`; UnknownConversation where it was erased meanwhile.
         """
         ...
 
@@ -267,9 +264,8 @@ class People(Protocol):
     async def erase_conversation(self, tenant: str, conversation_id: str) -> Erasure:
         """Erase the turns, the reflection, and in all versions the evidence from this conversation and every entry that rests on it alone.
 
-        An entry whose words were partly made of it goes back to its `origins`; one that rests on other evidence too keeps that. Each mind
-        that loses something gets a version by author `erasure`, so that whoever wrote at the same moment must look again.
-        Raises UnknownConversation.
+        An entry whose words were partly made of it goes back to its `origins`; one that rests on other evidence too keeps that. Each mind that loses
+        something gets a version by author `erasure`, so that whoever wrote at the same moment must look again. Raises UnknownConversation.
         """
         ...
 
@@ -287,10 +283,9 @@ class People(Protocol):
 
 
 class Store(Conversations, Minds, Reflections, Meetings, People, Protocol):
-    """Keeps what must not be lost.
+    """Keeps what must not be lost: `start` comes first, `aclose` last.
 
-    Whatever a writing method returned is committed and synced to disk. Every method may raise StorageUnavailable.
-    `start` creates or migrates the schema and comes first; `aclose` comes last. Lists give at most `limit` values.
+    Whatever a writing method returned is committed and synced to disk. Every method may raise StorageUnavailable. Lists give at most `limit` values.
     """
 
     async def start(self) -> None:

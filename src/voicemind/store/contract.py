@@ -1,7 +1,6 @@
 """What a store promises about what it keeps.
 
-Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7
-(sortable by time); ids from outside (users, conversations, agents) are strings, unique for their tenant.
+Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7; those from outside are any strings.
 """
 
 from __future__ import annotations

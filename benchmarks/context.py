@@ -9,7 +9,7 @@ from voicemind.clock import utc_now
 from voicemind.mind.agent import load_agents
 from voicemind.mind.history import fitting, messages_of
 from voicemind.mind.prompt import compose
-from voicemind.store.contract import Entry, MindVersion, Turn
+from voicemind.store.values import Entry, MindVersion, Turn
 
 Result = dict[str, float | int | str]
 LINE = "The user would rather talk about tomorrow than about today."

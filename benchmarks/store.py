@@ -21,8 +21,8 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.store import tables
-from voicemind.store.contract import Entry, Evidence, MindKey, NewTurn
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Entry, Evidence, MindKey, NewTurn
 
 TENANT = "bench"
 WORDS = "I live in Oslo with a cat called Biscuit, and I would rather talk about tomorrow than about today. "

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
+    embedding: str = Field("minilm", description="Provider of embeddings, by which memories are recalled.")
     threads: int = Field(
         0, ge=0, le=256, description="Threads for the embedded language model; 0: as many as there are cores."
     )

@@ -10,6 +10,10 @@
     │   ├── Forbidden            a foreign host or origin
     │   ├── UnknownAgent         no such agent
     │   ├── UnknownConversation  no such conversation (or another tenant's)
+    │   ├── UnknownMind          no such mind, version or entry
+    │   ├── UnknownMeeting       no such meeting
+    │   ├── UnknownUser          no such person
+    │   ├── InMeeting            the agent is in another live meeting (names it)
     │   ├── ConversationOver     the conversation has already ended
     │   └── Busy                 at capacity, with a time to come back
     ├── ProviderError            a model or a service failed
@@ -96,6 +100,38 @@ class UnknownConversation(ClientMistake):
 
     code = "conversation_not_found"
     status = 404
+
+
+class UnknownMind(ClientMistake):
+    """There is no mind, version or entry of that name for this tenant."""
+
+    code = "mind_not_found"
+    status = 404
+
+
+class UnknownMeeting(ClientMistake):
+    """There is no meeting of that id for this tenant."""
+
+    code = "meeting_not_found"
+    status = 404
+
+
+class UnknownUser(ClientMistake):
+    """There is no person of that id for this tenant."""
+
+    code = "user_not_found"
+    status = 404
+
+
+class InMeeting(ClientMistake):
+    """An agent is in one live meeting at a time; `meeting_id` is the one that it is in."""
+
+    code = "in_another_meeting"
+    status = 409
+
+    def __init__(self, message: str, *, meeting_id: str) -> None:
+        super().__init__(message)
+        self.meeting_id = meeting_id
 
 
 class ConversationOver(ClientMistake):

@@ -6,21 +6,13 @@ from functools import partial
 
 import anyio
 import pytest
+from tests.reflecting import finish
 
 from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, ConversationOver, StaleVersion, UnknownConversation
-from voicemind.store.contract import (
-    Conversation,
-    Entry,
-    Evidence,
-    MindKey,
-    MindVersion,
-    NewTurn,
-    Reflection,
-    Store,
-    Turn,
-)
+from voicemind.store.contract import Store
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Conversation, Entry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -305,7 +297,7 @@ async def test_a_finished_reflection_has_written_the_next_version(store: Store) 
     claimed = await claim(store)
     old = await newest(store)
     blocks = {**old.blocks, "patient_memory": (OSLO, CAT)}
-    done = await store.finish_reflection(claimed, parent=1, blocks=blocks, notes="Learned two things.")
+    done = await finish(store, claimed, parent=1, blocks=blocks, notes="Learned two things.")
     assert (done.status, done.before, done.after, done.notes) == ("done", 1, 2, "Learned two things.")
     mind = await newest(store)
     assert (mind.number, mind.author, mind.notes, mind.conversation_id) == (2, "reflection", done.notes, "talk")
@@ -323,15 +315,15 @@ async def test_a_finished_reflection_has_written_the_next_version(store: Store) 
 async def test_a_reflection_that_is_done_changes_nothing_when_finished_again(store: Store) -> None:
     await end_talk(store)
     claimed = await claim(store)
-    done = await store.finish_reflection(claimed, parent=1, blocks={"memory": [CAT]}, notes="once")
-    again = await store.finish_reflection(claimed, parent=2, blocks={"memory": [OSLO]}, notes="twice")
+    done = await finish(store, claimed, parent=1, blocks={"memory": [CAT]}, notes="once")
+    again = await finish(store, claimed, parent=2, blocks={"memory": [OSLO]}, notes="twice")
     assert again == done
     assert (await newest(store)).number == 2
 
 
 async def test_a_reflection_that_learned_nothing_writes_no_version(store: Store) -> None:
     await end_talk(store)
-    done = await store.finish_reflection(await claim(store), parent=1, blocks=None, notes="Nothing new.")
+    done = await finish(store, await claim(store), parent=1, blocks=None, notes="Nothing new.")
     assert (done.status, done.before, done.after) == ("done", 1, 1)
     assert (await newest(store)).number == 1
     assert (await store.conversation("acme", "talk")).status == "reflected"
@@ -341,22 +333,22 @@ async def test_a_reflection_made_from_an_old_version_is_refused(store: Store) ->
     await end_talk(store, "first")
     await end_talk(store, "second")
     one, two = await claim(store), await claim(store)
-    await store.finish_reflection(one, parent=1, blocks={"memory": [CAT]}, notes="")
+    await finish(store, one, parent=1, blocks={"memory": [CAT]}, notes="")
     for blocks in ({"memory": [OSLO]}, None):
         with pytest.raises(StaleVersion):
-            await store.finish_reflection(two, parent=1, blocks=blocks, notes="")
+            await finish(store, two, parent=1, blocks=blocks, notes="")
     assert (await newest(store)).blocks == {"memory": (CAT,)}
     assert await store.reflection("acme", "second") == two
-    await store.finish_reflection(two, parent=2, blocks={"memory": [CAT, OSLO]}, notes="")
+    await finish(store, two, parent=2, blocks={"memory": [CAT, OSLO]}, notes="")
     assert (await newest(store)).blocks == {"memory": (CAT, OSLO)}
 
 
 async def test_a_known_entry_is_never_rewritten(store: Store) -> None:
     await end_talk(store, "first")
     await end_talk(store, "second")
-    await store.finish_reflection(await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
+    await finish(store, await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
     forged = Entry(CAT.id, "Has a dog.", (Evidence("second", 1, "a dog"),))
-    await store.finish_reflection(await claim(store), parent=2, blocks={"memory": [forged]}, notes="")
+    await finish(store, await claim(store), parent=2, blocks={"memory": [forged]}, notes="")
     assert (await newest(store)).blocks == {"memory": (CAT,)}
 
 
@@ -364,7 +356,7 @@ async def test_an_entry_in_two_blocks_and_a_thousand_entries_are_kept_in_order(s
     await end_talk(store)
     many = [Entry(f"entry-{number:04}", f"Fact {number}", (Evidence("talk", number, "q"),)) for number in range(1000)]
     blocks = {"goals": [many[7], CAT], "memory": [*reversed(many)]}
-    await store.finish_reflection(await claim(store), parent=1, blocks=blocks, notes="")
+    await finish(store, await claim(store), parent=1, blocks=blocks, notes="")
     assert (await newest(store)).blocks == {label: tuple(block) for label, block in blocks.items()}
 
 
@@ -381,7 +373,7 @@ async def test_a_postponed_reflection_is_due_again_after_its_delay(store: Store)
     await store.postpone_reflection(await claim(store), error="provider_unavailable", delay_s=0)
     again = await claim(store)
     assert (again.conversation_id, again.attempts) == ("second", 2)
-    done = await store.finish_reflection(again, parent=1, blocks=None, notes="")
+    done = await finish(store, again, parent=1, blocks=None, notes="")
     assert done.error == ""
 
 
@@ -408,7 +400,7 @@ async def test_a_worker_that_lost_its_lease_cannot_postpone_the_next_ones_work(s
 async def test_a_reflection_that_is_done_is_not_postponed(store: Store) -> None:
     await end_talk(store)
     claimed = await claim(store)
-    done = await store.finish_reflection(claimed, parent=1, blocks=None, notes="")
+    done = await finish(store, claimed, parent=1, blocks=None, notes="")
     await store.postpone_reflection(claimed, error="late", delay_s=None)
     assert await store.reflection("acme", "talk") == done
     assert (await store.conversation("acme", "talk")).status == "reflected"
@@ -416,7 +408,7 @@ async def test_a_reflection_that_is_done_is_not_postponed(store: Store) -> None:
 
 async def test_unreflected_turns_are_what_users_said_since_the_last_reflection(store: Store) -> None:
     await end_talk(store, "reflected")
-    await store.finish_reflection(await claim(store), parent=1, blocks=None, notes="")
+    await finish(store, await claim(store), parent=1, blocks=None, notes="")
     for name in ("first", "second"):
         await open_talk(store, name)
         await say(store, f"{name} a", name)
@@ -443,7 +435,7 @@ async def test_unreflected_turns_are_what_users_said_since_the_last_reflection(s
 
 async def test_minds_of_users_and_of_agents_are_apart(store: Store) -> None:
     await end_talk(store, "one")
-    await store.finish_reflection(await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
+    await finish(store, await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
     for key in (MindKey("acme", "counsellor", "bert"), MindKey("acme", "counsellor"), MindKey("acme", "sage", "anna")):
         assert await store.mind(key) is None
         await store.open_conversation(key, f"with {key}", user_id="anna", channel="chat", seed=SEED)
@@ -453,7 +445,7 @@ async def test_minds_of_users_and_of_agents_are_apart(store: Store) -> None:
 async def test_another_tenants_things_do_not_exist(store: Store) -> None:
     theirs = MindKey("globex", KEY.agent, KEY.user_id)
     await end_talk(store, "talk")
-    await store.finish_reflection(await claim(store), parent=1, blocks={"memory": [CAT]}, notes="secret")
+    await finish(store, await claim(store), parent=1, blocks={"memory": [CAT]}, notes="secret")
     await end_talk(store, "second")
 
     with pytest.raises(UnknownConversation):
@@ -476,8 +468,8 @@ async def test_two_tenants_use_the_same_ids_without_meeting(store: Store) -> Non
     await end_talk(store)
     await end_talk(store, key=theirs)
     forged = Entry(CAT.id, "Another tenant's cat.", ())
-    await store.finish_reflection(await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
-    await store.finish_reflection(await claim(store), parent=1, blocks={"memory": [forged]}, notes="")
+    await finish(store, await claim(store), parent=1, blocks={"memory": [CAT]}, notes="")
+    await finish(store, await claim(store), parent=1, blocks={"memory": [forged]}, notes="")
     assert (await newest(store)).blocks == {"memory": (CAT,)}
     assert (await newest(store, theirs)).blocks == {"memory": (forged,)}
     assert len(await store.turns("acme", "talk")) == len(await store.turns("globex", "talk")) == 1

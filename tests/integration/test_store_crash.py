@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from voicemind.store.contract import MindKey
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import MindKey
 
 pytestmark = pytest.mark.anyio
 

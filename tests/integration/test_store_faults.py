@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from voicemind.errors import BadRequest, Misconfigured, StorageUnavailable, UnknownConversation
 from voicemind.store import database, schema
-from voicemind.store.contract import MindKey, NewTurn, Turn
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import MindKey, NewTurn, Turn
 from voicemind.store.writer import Writer
 
 pytest_plugins = ["tests.databases"]

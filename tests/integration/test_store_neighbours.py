@@ -6,10 +6,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.reflecting import finish
 
 from voicemind.errors import StaleVersion
-from voicemind.store.contract import Entry, MindKey, NewTurn
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Entry, MindKey, NewTurn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -126,7 +127,7 @@ async def test_reflections_finished_by_all_at_once_all_end_up_in_the_mind(stores
             assert mind is not None
             blocks = {**mind.blocks, "memory": (*mind.blocks["memory"], learned)}
             try:
-                await store.finish_reflection(claimed, parent=mind.number, blocks=blocks, notes="")
+                await finish(store, claimed, parent=mind.number, blocks=blocks, notes="")
             except StaleVersion:
                 continue
             return

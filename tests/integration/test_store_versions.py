@@ -9,10 +9,11 @@ import anyio.from_thread
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from tests.reflecting import finish
 
 from voicemind.errors import StaleVersion
-from voicemind.store.contract import Entry, Evidence, MindKey, Reflection
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import Entry, Evidence, MindKey, Reflection
 
 T = TypeVar("T")
 KEYS = (MindKey("acme", "counsellor", "anna"), MindKey("globex", "counsellor", "anna"))
@@ -67,7 +68,7 @@ class Versions(RuleBasedStateMachine):
         chain = self.versions[reflection.key]
         parent = len(chain) - behind
         blocks = None if learned is None else {**chain[-1], "memory": self._grown(chain[-1], learned, reflection)}
-        work = self.store.finish_reflection(reflection, parent=parent, blocks=blocks, notes="")
+        work = finish(self.store, reflection, parent=parent, blocks=blocks, notes="")
         if reflection.id in self.done:
             assert self._do(work) == self.done[reflection.id]
             return

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from voicemind.llm.contract import Message
 from voicemind.mind.history import fitting, messages_of
-from voicemind.store.contract import Role, Turn
+from voicemind.store.values import Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 NOTE = "[earlier messages left out: "

@@ -12,7 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 PACKAGE = "voicemind"
-PLAIN = ("voicemind.errors", "voicemind.clock", "voicemind.speech.audio", "voicemind.mind.agent")
+PLAIN = (
+    "voicemind.errors",
+    "voicemind.clock",
+    "voicemind.speech.audio",
+    "voicemind.mind.agent",
+    "voicemind.store.values",
+)
 """Modules of plain values, which contracts may share; other contracts are too."""
 
 
@@ -33,7 +39,9 @@ def _contracts() -> list[Path]:
 def _provider_files() -> list[Path]:
     """Every other file beside the contract of a capability: what an engine is made of is no provider."""
     capabilities = [
-        path.parent for path in _contracts() if path.parent.parent.name == "speech" or path.parent.name == "llm"
+        path.parent
+        for path in _contracts()
+        if path.parent.parent.name == "speech" or path.parent.name in {"llm", "embedding"}
     ]
     return sorted(
         file
@@ -45,7 +53,7 @@ def _provider_files() -> list[Path]:
 
 def _provider_classes(path: Path) -> list[str]:
     """The public classes of a provider file that are named after its capability, as `PiperTts` is."""
-    capability = path.parent.name.capitalize()
+    capability = {"embedding": "Embedder"}.get(path.parent.name, path.parent.name.capitalize())
     tree = ast.parse(path.read_text())
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith(capability)]
 
@@ -56,7 +64,7 @@ def test_a_provider_is_imported_by_assembly_alone(path: Path, graph: grimp.Impor
 
     importers = graph.find_modules_that_directly_import(_module(path)) - siblings
 
-    assert importers <= {f"{PACKAGE}.assembly"}
+    assert importers <= {f"{PACKAGE}.assembly.providers"}
 
 
 @pytest.mark.parametrize("path", _contracts(), ids=_module)

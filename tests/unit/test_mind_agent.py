@@ -6,7 +6,7 @@ import pytest
 
 from voicemind.errors import Misconfigured, UnknownAgent
 from voicemind.mind.agent import find_agent, load_agents, parse_agent
-from voicemind.store.contract import MindKey
+from voicemind.store.values import MindKey
 
 HEAD = 'slug = "mine"\nname = "Mine"\ndescription = "A test."\nfirst_message = "Hello."\n'
 FIXED = '[[blocks]]\nlabel = "role"\ntitle = "Who you are"\ntext = "You are mine."\n'

@@ -6,7 +6,7 @@ import pytest
 
 from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.prompt import compose
-from voicemind.store.contract import Entry, MindVersion
+from voicemind.store.values import Entry, MindVersion
 
 PRESETS = load_agents()
 COURT = ("alexandros", "thalia", "marcus")

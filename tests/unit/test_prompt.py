@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from voicemind.mind.agent import load_agents
 from voicemind.mind.plain import is_invisible, one_line
 from voicemind.mind.prompt import NOTHING, compose, render_block
-from voicemind.store.contract import Entry, MindVersion
+from voicemind.store.values import Entry, MindVersion
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()

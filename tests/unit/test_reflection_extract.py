@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from voicemind.mind.reflection.clauses import clauses
 from voicemind.mind.reflection.extract import Candidate, extract
 from voicemind.mind.reflection.third_person import about
-from voicemind.store.contract import Role, Turn
+from voicemind.store.values import Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from voicemind.errors import ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
 from voicemind.mind.agent import Agent, load_agents
-from voicemind.mind.reflection.apply import apply, same_text
+from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
-from voicemind.store.contract import Entry, MindVersion, Role, Turn
+from voicemind.mind.reflection.likeness import same_text
+from voicemind.store.values import Entry, MindVersion, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()
@@ -73,8 +74,8 @@ def fresh(agent: Agent = COUNSELLOR) -> MindVersion:
 
 
 def grown(version: MindVersion, proposal: Proposal, agent: Agent = COUNSELLOR) -> MindVersion:
-    blocks = apply(version, proposal.operations, agent).blocks
-    return version if blocks is None else MindVersion(version.key, version.number + 1, "reflection", NOON, blocks)
+    made = apply(version, proposal.operations, agent).version
+    return version if made is None else MindVersion(version.key, version.number + 1, "reflection", NOON, made.blocks)
 
 
 def lines(version: MindVersion, label: str = "patient_memory") -> list[str]:
@@ -238,7 +239,7 @@ def test_a_proposal_applied_twice_adds_nothing(texts: list[str]) -> None:
 
     proposal = anyio.run(run)
     once = grown(fresh(), proposal)
-    assert apply(once, proposal.operations, COUNSELLOR).blocks is None
+    assert apply(once, proposal.operations, COUNSELLOR).version is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -3,7 +3,7 @@
 import pytest
 
 from voicemind.mind.reflection.supersede import replacement
-from voicemind.store.contract import Entry
+from voicemind.store.values import Entry
 
 CONTRADICT = [
     ("The user lives in Oslo.", "The user lives in Bergen."),

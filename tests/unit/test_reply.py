@@ -11,7 +11,7 @@ from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import MindKey, MindVersion
+from voicemind.store.values import MindKey, MindVersion
 
 pytestmark = pytest.mark.anyio
 COUNSELLOR = load_agents()["counsellor"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from voicemind.conversation.transcript import place
 from voicemind.llm.contract import Message
-from voicemind.store.contract import Role, Turn
+from voicemind.store.values import Role, Turn
 
 
 def turn(seq: int, role: Role, text: str, *, interrupted: bool = False) -> Turn:

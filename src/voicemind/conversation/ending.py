@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import anyio
@@ -12,10 +12,12 @@ from voicemind.clock import monotonic_s, utc_now
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import StaleVersion, StorageUnavailable, UnknownAgent, VoicemindError
 from voicemind.mind.context import Minds
-from voicemind.mind.reflection.apply import apply, grounded
+from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
+from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import MindKey, Reflection, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
 
@@ -200,13 +202,20 @@ class Endings:
             proposal = await self._reflector.reflect(
                 opened.agent, version, turns, conversation_id=identity, person=opened.person
             )
-            sound = grounded(proposal.operations, opened.agent, turns=turns, conversation_id=identity)
-            outcome = apply(version, sound.operations, opened.agent)
+            entries = [entry for block in version.blocks.values() for entry in block]
+            sound = grounded(
+                proposal.operations,
+                opened.agent,
+                turns=turns,
+                conversation_id=identity,
+                entries=entries,
+                person=opened.person,
+            )
+            outcome = apply(version, sound.operations, opened.agent, turns=turns)
             notes = " ".join(filter(None, (proposal.notes, sound.notes, outcome.notes)))
+            made = outcome.version and replace(outcome.version, notes=notes, conversation_id=identity)
             try:
-                return await self._store.finish_reflection(
-                    reflection, parent=version.number, blocks=outcome.blocks, notes=notes
-                )
+                return await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
             except StaleVersion:
                 continue  # another conversation with the same mind was faster: think again about what it knows now
         raise StaleVersion("The mind changed faster than it could be reflected on.")

@@ -15,7 +15,8 @@ from voicemind.conversation.transcript import place
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import NewTurn, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import NewTurn
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,8 @@ import uuid_utils
 
 from voicemind.errors import BadRequest, ConversationOver, UnknownAgent
 from voicemind.mind.agent import Agent
-from voicemind.store.contract import Conversation, MindKey, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import Conversation, MindKey
 
 MAX_ID_CHARS = 200
 

@@ -16,7 +16,8 @@ from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import Modality, NewTurn, Store, Turn
+from voicemind.store.contract import Store
+from voicemind.store.values import Modality, NewTurn, Turn
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from voicemind.llm.contract import Message
 from voicemind.mind.history import messages_of
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.speech.audio import Pcm
-from voicemind.store.contract import Modality, Turn
+from voicemind.store.values import Modality, Turn
 
 StateName = Literal["waking", "listening", "thinking", "speaking"]
 

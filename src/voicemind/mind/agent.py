@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from voicemind.errors import Misconfigured, UnknownAgent
-from voicemind.store.contract import MindKey
+from voicemind.store.values import MindKey
 
 Scope = Literal["shared", "agent", "user"]
 Holds = Literal["", "facts", "goals", "own_goals"]

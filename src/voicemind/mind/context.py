@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from voicemind.store.contract import MindKey, MindVersion, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import MindKey, MindVersion
 
 MINDS_KEPT = 10_000
 """A mind is a few kilobytes: this many stay below 100 MB."""

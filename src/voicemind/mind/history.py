@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from voicemind.llm.contract import Message
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
 
 def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.store.contract import Entry, MindVersion
+from voicemind.store.values import Entry, MindVersion
 
 Channel = Literal["voice", "text"]
 

@@ -12,7 +12,7 @@ from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
 from voicemind.mind.context import Minds
 from voicemind.mind.history import fitting
-from voicemind.store.contract import MindKey
+from voicemind.store.values import MindKey
 
 CHARS_A_TOKEN = 3
 """Fewer than English text has on average, so that a history measured in characters surely fits."""

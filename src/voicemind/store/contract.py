@@ -1,150 +1,39 @@
-"""What is kept, as plain values, and what a store promises about it.
+"""What a store promises about what it keeps.
 
-Every value belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable by time); ids that come from
-outside (users, conversations, agents) are external strings, unique for their tenant.
+Every value (`store.values`) belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable
+by time); ids that come from outside (users, conversations, agents) are external strings, unique for their tenant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
-Role = Literal["user", "agent"]
-Modality = Literal["speech", "text"]
-ConversationStatus = Literal["active", "detached", "ended", "reflected", "failed"]
-ReflectionStatus = Literal["waiting", "running", "done", "failed"]
-Author = Literal["preset", "reflection", "person", "import", "undo"]
-
-
-@dataclass(frozen=True, slots=True)
-class MindKey:
-    """Whose mind: an agent's, or an agent's with one user. `user_id` is "" where the agent's mind is not scoped to users."""
-
-    tenant: str
-    agent: str
-    user_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What an entry rests on: the quoted words of one turn of one conversation."""
-
-    conversation_id: str
-    turn: int
-    quote: str
+from voicemind.store.values import (
+    AgentRecord,
+    ArchivedEntry,
+    Conversation,
+    ConversationStatus,
+    Entry,
+    Erasure,
+    Found,
+    Meeting,
+    MeetingKind,
+    MindKey,
+    MindSummary,
+    MindVersion,
+    NewTurn,
+    NewVersion,
+    Reflection,
+    ReflectionStatus,
+    Turn,
+    User,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One remembered statement. Immutable: a changed statement is another entry with another id."""
-
-    id: str
-    text: str
-    evidence: tuple[Evidence, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MindVersion:
-    """An immutable state of a mind.
-
-    `number` counts from 1 without gaps; `blocks` maps the label of each reflective block to its entries, in order.
-    `conversation_id` names the conversation whose reflection wrote it, if one did.
-    """
-
-    key: MindKey
-    number: int
-    author: Author
-    created_at: datetime
-    blocks: Mapping[str, tuple[Entry, ...]]
-    notes: str = ""
-    conversation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk alone."""
-
-    tenant: str
-    id: str
-    agent: str
-    user_id: str
-    channel: str
-    status: ConversationStatus
-    created_at: datetime
-    active_at: datetime
-    anonymous: bool = False
-    ended_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side said. `seq` counts from 1 in its conversation.
-
-    `generated` is what was said or written; `heard` is how much of it reached the person (equal for user turns; None: not known).
-    `timings_ms` are latency parts in milliseconds (`heard`, `thought_first`, `spoke_first`).
-    """
-
-    seq: int
-    role: Role
-    generated: str
-    heard: str | None
-    created_at: datetime
-    interrupted: bool = False
-    modality: Modality = "text"
-    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True, slots=True)
-class NewTurn:
-    """A turn that has no place in its conversation yet."""
-
-    role: Role
-    generated: str
-    heard: str | None = None
-    interrupted: bool = False
-    modality: Modality = "text"
-    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True, slots=True)
-class Reflection:
-    """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
-
-    `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
-    `error` is the code of the last failure.
-    """
-
-    id: str
-    key: MindKey
-    conversation_id: str
-    status: ReflectionStatus
-    attempts: int = 0
-    before: int | None = None
-    after: int | None = None
-    notes: str = ""
-    error: str = ""
-
-
-class Store(Protocol):
-    """Keeps what must not be lost.
-
-    Whatever a writing method returned is committed and synced to disk. Every method may raise StorageUnavailable.
-    `start` creates or migrates the schema and comes first; `aclose` comes last.
-    """
-
-    async def start(self) -> None:
-        """Open the database, create or migrate its schema. Raises Misconfigured for one that is corrupt or newer than this program."""
-        ...
-
-    async def aclose(self) -> None:
-        """Finish waiting writes and close; safe to call twice."""
-        ...
-
-    async def check(self) -> None:
-        """Return where the database answers; raise StorageUnavailable where it does not."""
-        ...
+class Conversations(Protocol):
+    """Talks and their turns."""
 
     async def open_conversation(
         self,
@@ -155,16 +44,33 @@ class Store(Protocol):
         channel: str,
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
+        meeting_id: str | None = None,
+        intent_notes: str = "",
     ) -> Conversation:
         """Make the conversation, its user and its mind where they do not exist yet; return the conversation as it is stored.
 
         An existing conversation is returned unchanged (the caller compares agent and user). A new mind gets version 1 by author `preset`, whose
         blocks hold one entry without evidence for each text of `seed`, under fresh ids. Called twice at once, it still makes one of each.
+        With `meeting_id` (which must exist, else UnknownMeeting), raises InMeeting where this mind has an active or detached conversation in another meeting.
         """
         ...
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
         """The conversation. Raises UnknownConversation."""
+        ...
+
+    async def conversations(
+        self,
+        tenant: str,
+        *,
+        agent: str | None = None,
+        user_id: str | None = None,
+        status: ConversationStatus | None = None,
+        meeting_id: str | None = None,
+        before: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[Conversation, ...]:
+        """Conversations, the newest first (by `created_at`, then id); with `before`, those after that place in the list."""
         ...
 
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
@@ -187,6 +93,10 @@ class Store(Protocol):
         """Active or detached conversations of all tenants without activity since that moment, oldest first."""
         ...
 
+
+class Minds(Protocol):
+    """Minds, their versions, and their archives."""
+
     async def mind(self, key: MindKey) -> MindVersion | None:
         """The newest version, with entries and evidence; None where the mind does not exist yet."""
         ...
@@ -195,12 +105,82 @@ class Store(Protocol):
         """One version, with entries and evidence; None where there is none of that number."""
         ...
 
+    async def mind_versions(
+        self, key: MindKey, *, before: int | None = None, limit: int = 50
+    ) -> tuple[MindVersion, ...]:
+        """Versions, the newest first, without their entries (`blocks` is empty); with `before`, those of a lower number."""
+        ...
+
+    async def minds(
+        self,
+        tenant: str,
+        *,
+        agent: str | None = None,
+        user_id: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[MindSummary, ...]:
+        """Minds by agent and user; with `after` (an agent and a user id), those behind it in the list."""
+        ...
+
+    async def ensure_mind(self, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> MindVersion:
+        """The newest version; a mind that did not exist gets version 1, as in `open_conversation`."""
+        ...
+
+    async def write_version(self, key: MindKey, version: NewVersion) -> MindVersion:
+        """Write `version.parent + 1`. Entries whose id the mind does not know yet are stored with their evidence.
+
+        Raises StaleVersion where `parent` is not the newest version or the mind does not exist.
+        """
+        ...
+
+    async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
+        """Entries of this mind by id, of whatever version; ids that it does not know are left out."""
+        ...
+
+    async def archived(
+        self, key: MindKey, *, number: int | None = None, after: str | None = None, limit: int = 50
+    ) -> tuple[ArchivedEntry, ...]:
+        """The archive as it was in version `number` (None: as it is), by entry id; with `after`, what is behind that id."""
+        ...
+
+    async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
+        """Entries of the archive that hold any of these plain words (in any form, in text or cue), the best match first."""
+        ...
+
+    async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
+        """What `put_vectors` kept for the entries of this mind's archive, by entry id."""
+        ...
+
+    async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
+        """Keep the embedding (little-endian float32) that `model` made of each entry; ids that the mind does not know are left out."""
+        ...
+
+
+class Reflections(Protocol):
+    """The reflection of each ended conversation."""
+
     async def unreflected_turns(self, key: MindKey, *, limit: int = 40) -> tuple[Turn, ...]:
-        """User turns of ended conversations whose reflection on this mind has not happened yet, oldest first; the newest `limit` of them."""
+        """User turns of ended conversations whose reflection on this mind has not happened yet, oldest first; the newest `limit` of them.
+
+        What waits for a person's word is not among them: nobody may remember it before that.
+        """
         ...
 
     async def reflection(self, tenant: str, conversation_id: str) -> Reflection | None:
         """The reflection of a conversation; None where it has not ended."""
+        ...
+
+    async def reflections(
+        self,
+        tenant: str,
+        *,
+        status: ReflectionStatus | None = None,
+        agent: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Reflection, ...]:
+        """Reflections, the newest first; with `before`, those older than that reflection id."""
         ...
 
     async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
@@ -211,13 +191,19 @@ class Store(Protocol):
         ...
 
     async def finish_reflection(
-        self, reflection: Reflection, *, parent: int, blocks: Mapping[str, Sequence[Entry]] | None, notes: str
+        self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
     ) -> Reflection:
-        """Write version `parent + 1` with these blocks (None: nothing changed, no new version), mark the reflection done and the conversation
-        reflected, in one transaction. Entries whose id the mind does not know yet are stored with their evidence.
+        """Write the version (None: nothing changed, no new version), mark the reflection done and the conversation reflected, in one transaction.
 
-        Raises StaleVersion where `parent` is not the newest version. Called again for a reflection that is done, changes nothing and returns it.
+        Raises StaleVersion where `parent` is not the newest version; UnknownConversation where it was erased meanwhile.
+        Called again for a reflection that is done, changes nothing and returns it.
         """
+        ...
+
+    async def propose_reflection(
+        self, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
+    ) -> Reflection:
+        """Keep the proposal for a person to decide on, as status `review`; `before` becomes `parent`. Called again, changes nothing."""
         ...
 
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
@@ -226,4 +212,89 @@ class Store(Protocol):
 
     async def pending_reflections(self, key: MindKey) -> int:
         """How many reflections on this mind are waiting or running."""
+        ...
+
+
+class Meetings(Protocol):
+    """Meetings, and the agents that were made through the API."""
+
+    async def make_meeting(
+        self, tenant: str, meeting_id: str, *, kind: MeetingKind, topic: str, participants: Sequence[str]
+    ) -> Meeting:
+        """Make the meeting; one that exists is returned unchanged."""
+        ...
+
+    async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
+        """The meeting. Raises UnknownMeeting."""
+        ...
+
+    async def meetings(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Meeting, ...]:
+        """Meetings, the newest first; with `before`, those behind that place in the list."""
+        ...
+
+    async def meeting_of(self, key: MindKey) -> str | None:
+        """The meeting in which this mind has an active or detached conversation; None where there is none."""
+        ...
+
+    async def put_agent(self, tenant: str, slug: str, definition: Mapping[str, Any]) -> AgentRecord:
+        """Keep the definition, in place of an older one of that slug."""
+        ...
+
+    async def agents(self, tenant: str) -> tuple[AgentRecord, ...]:
+        """All agents that were made through the API, by slug."""
+        ...
+
+
+class People(Protocol):
+    """The persons, and their right to be forgotten."""
+
+    async def user(self, tenant: str, user_id: str) -> User:
+        """Raises UnknownUser."""
+        ...
+
+    async def users(self, tenant: str, *, after: str | None = None, limit: int = 50) -> tuple[User, ...]:
+        """Persons by id; with `after`, those behind that id."""
+        ...
+
+    async def erase_conversation(self, tenant: str, conversation_id: str) -> Erasure:
+        """Erase the turns, the reflection, and in all versions the evidence from this conversation and every entry that rests on it alone.
+
+        An entry whose words were partly made of it goes back to its `origins`; one that rests on other evidence too keeps that. Each mind
+        that loses something gets a version by author `erasure`, so that whoever wrote at the same moment must look again.
+        Raises UnknownConversation.
+        """
+        ...
+
+    async def erase_user(self, tenant: str, user_id: str) -> Erasure:
+        """Erase the person: all their conversations as in `erase_conversation`, the minds that are theirs alone, and the id. Raises UnknownUser."""
+        ...
+
+    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
+        """The receipts, the newest first."""
+        ...
+
+    async def scrub(self) -> bool:
+        """Rewrite the files where erased bytes may still be in them. True: nothing is left to do. False: too busy now, try again."""
+        ...
+
+
+class Store(Conversations, Minds, Reflections, Meetings, People, Protocol):
+    """Keeps what must not be lost.
+
+    Whatever a writing method returned is committed and synced to disk. Every method may raise StorageUnavailable.
+    `start` creates or migrates the schema and comes first; `aclose` comes last. Lists give at most `limit` values.
+    """
+
+    async def start(self) -> None:
+        """Open the database, create or migrate its schema. Raises Misconfigured for one that is corrupt or newer than this program."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish waiting writes and close; safe to call twice."""
+        ...
+
+    async def check(self) -> None:
+        """Return where the database answers; raise StorageUnavailable where it does not."""
         ...

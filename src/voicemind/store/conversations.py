@@ -15,9 +15,9 @@ from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, UnknownConversation
 from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
-from voicemind.store.contract import Conversation, MindKey, Reflection
 from voicemind.store.tables import ID_LENGTH, conversations, reflections, users
 from voicemind.store.turns import OPEN, storable
+from voicemind.store.values import Conversation, MindKey, Reflection
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -119,7 +119,7 @@ def ended(connection: Connection, key: MindKey, conversation_id: str) -> Reflect
         return existing
     now = utc_now()
     mind_id = stored_minds.ensure(connection, key, seed={})
-    made = Reflection(id=str(uuid7()), key=key, conversation_id=conversation_id, status="waiting")
+    made = Reflection(id=str(uuid7()), key=key, conversation_id=conversation_id, status="waiting", created_at=now)
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.tenant == key.tenant, conversations.c.id == conversation_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,24 +12,25 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import StaleVersion
-from voicemind.store.contract import Author, Entry, Evidence, MindKey, MindVersion
+from voicemind.store import archive
 from voicemind.store.tables import entries, evidence, mind_versions, minds
 from voicemind.store.turns import storable
+from voicemind.store.values import Change, Entry, Evidence, MindKey, MindVersion, NewVersion
 
 _IDS_AT_ONCE = 500
 """SQLite before 3.32 takes no more than 999 parameters in one statement."""
 
-_KEY = sa.and_(
+OF_KEY = sa.and_(
     minds.c.tenant == sa.bindparam("tenant"),
     minds.c.agent == sa.bindparam("agent"),
     minds.c.user_id == sa.bindparam("user_id"),
 )
-_ID = sa.select(minds.c.id).where(_KEY)
-_VERSION = sa.select(mind_versions).join(minds, minds.c.id == mind_versions.c.mind_id).where(_KEY)
+_ID = sa.select(minds.c.id).where(OF_KEY)
+_VERSION = sa.select(mind_versions).join(minds, minds.c.id == mind_versions.c.mind_id).where(OF_KEY)
 _NEWEST = _VERSION.where(mind_versions.c.number == minds.c.version)
 _NUMBERED = _VERSION.where(mind_versions.c.number == sa.bindparam("number"))
 _THESE = sa.and_(entries.c.mind_id == sa.bindparam("mind_id"), entries.c.id.in_(sa.bindparam("ids", expanding=True)))
-_ENTRIES = sa.select(entries.c.id, entries.c.text).where(_THESE)
+_ENTRIES = sa.select(entries.c.id, entries.c.text, entries.c.origins, entries.c.at, entries.c.cue).where(_THESE)
 _KNOWN = sa.select(entries.c.id).where(_THESE)
 _EVIDENCE = (
     sa.select(evidence.c.entry_id, evidence.c.conversation_id, evidence.c.turn, evidence.c.quote)
@@ -40,40 +40,35 @@ _EVIDENCE = (
 _NUMBER_LOCKED = sa.select(minds.c.version).where(minds.c.id == sa.bindparam("mind_id")).with_for_update()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A version that is about to be written."""
-
-    tenant: str
-    mind_id: str
-    number: int
-    author: Author
-    blocks: Mapping[str, Sequence[Entry]]
-    notes: str = ""
-    conversation_id: str | None = None
-
-
 def ensure(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> str:
     """The id of the mind; a mind that is new gets version 1 with an entry for each text of `seed`."""
-    found = connection.execute(_ID, _named(key)).scalar_one_or_none()
-    if found is not None:
-        return str(found)
+    existing = id_of(connection, key)
+    if existing is not None:
+        return existing
     mind_id = str(uuid7())
     row = {"id": mind_id, "tenant": key.tenant, "agent": key.agent, "user_id": key.user_id, "version": 1}
     connection.execute(sa.insert(minds), {**row, "created_at": utc_now()})
-    blocks = {label: [Entry(id=str(uuid7()), text=text) for text in texts] for label, texts in seed.items()}
-    _write(connection, Change(key.tenant, mind_id, number=1, author="preset", blocks=blocks))
+    blocks = {label: tuple(Entry(id=str(uuid7()), text=text) for text in texts) for label, texts in seed.items()}
+    _write(connection, key.tenant, mind_id, version=NewVersion(0, "preset", blocks))
     return mind_id
+
+
+def ensured(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> MindVersion:
+    """The newest version of the mind, which is made where it did not exist."""
+    ensure(connection, key, seed=seed)
+    version = newest(connection, key)
+    assert version is not None
+    return version
 
 
 def newest(connection: Connection, key: MindKey) -> MindVersion | None:
     """The newest version; None where the mind does not exist."""
-    return _version(connection, key, connection.execute(_NEWEST, _named(key)).first())
+    return _version(connection, key, connection.execute(_NEWEST, named(key)).first())
 
 
 def numbered(connection: Connection, key: MindKey, *, number: int) -> MindVersion | None:
     """One version; None where there is none of that number."""
-    return _version(connection, key, connection.execute(_NUMBERED, {**_named(key), "number": number}).first())
+    return _version(connection, key, connection.execute(_NUMBERED, {**named(key), "number": number}).first())
 
 
 def check_newest(connection: Connection, mind_id: str, *, number: int) -> None:
@@ -82,44 +77,109 @@ def check_newest(connection: Connection, mind_id: str, *, number: int) -> None:
         raise StaleVersion("somebody wrote a newer version of the mind first")
 
 
-def write(connection: Connection, change: Change) -> None:
+def written(connection: Connection, key: MindKey, *, version: NewVersion) -> MindVersion:
+    """Write the version and return it. Raises StaleVersion where it does not follow the newest, or there is no such mind."""
+    mind_id = id_of(connection, key)
+    if mind_id is None:
+        raise StaleVersion("there is no such mind to change")
+    write(connection, key.tenant, mind_id, version=version)
+    made = newest(connection, key)
+    assert made is not None
+    return made
+
+
+def write(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:
     """Write the version and make it the newest. Raises StaleVersion where it does not follow the newest."""
     raised = connection.execute(
         sa.update(minds)
-        .where(minds.c.id == change.mind_id, minds.c.version == change.number - 1)
-        .values(version=change.number)
+        .where(minds.c.id == mind_id, minds.c.version == version.parent)
+        .values(version=version.parent + 1)
     )
     if raised.rowcount != 1:
         raise StaleVersion("somebody wrote a newer version of the mind first")
-    _write(connection, change)
+    _write(connection, tenant, mind_id, version=version)
 
 
-def _write(connection: Connection, change: Change) -> None:
-    _add_entries(connection, change)
+def these(connection: Connection, key: MindKey, *, ids: Sequence[str]) -> dict[str, Entry]:
+    """Entries of the mind by id; unknown ids are left out."""
+    mind_id = id_of(connection, key)
+    return {} if mind_id is None else loaded(connection, mind_id=mind_id, ids=ids)
+
+
+def loaded(connection: Connection, *, mind_id: str, ids: Iterable[str]) -> dict[str, Entry]:
+    """Entries by id with their evidence; unknown ids are left out."""
+    wanted = sorted(set(ids))
+    quoted: dict[str, list[Evidence]] = {}
+    for row in _for_ids(connection, _EVIDENCE, mind_id=mind_id, ids=wanted):
+        quoted.setdefault(row.entry_id, []).append(Evidence(row.conversation_id, row.turn, row.quote))
+    rows = _for_ids(connection, _ENTRIES, mind_id=mind_id, ids=wanted)
+    return {
+        row.id: Entry(row.id, row.text, tuple(quoted.get(row.id, ())), tuple(row.origins), row.at, row.cue)
+        for row in rows
+    }
+
+
+def id_of(connection: Connection, key: MindKey) -> str | None:
+    """The mind's own id; None where there is no such mind."""
+    return connection.execute(_ID, named(key)).scalar_one_or_none()
+
+
+def _write(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:
+    number = version.parent + 1
+    given = [entry for block in (*version.blocks.values(), *version.archive.values()) for entry in block]
+    _add_entries(connection, tenant, mind_id, given=given, number=number)
     connection.execute(
         sa.insert(mind_versions).values(
-            mind_id=change.mind_id,
-            number=change.number,
-            tenant=change.tenant,
-            author=change.author,
+            mind_id=mind_id,
+            number=number,
+            tenant=tenant,
+            author=version.author,
             created_at=utc_now(),
-            content={label: [entry.id for entry in block] for label, block in change.blocks.items()},
-            notes=storable(change.notes),
-            conversation_id=change.conversation_id,
+            content={label: [entry.id for entry in block] for label, block in version.blocks.items()},
+            notes=storable(version.notes),
+            conversation_id=version.conversation_id,
+            changes=[_change_row(change) for change in version.changes],
+            restores=version.restores,
         )
     )
+    archive.moved(connection, tenant, mind_id, version=version)
 
 
-def _add_entries(connection: Connection, change: Change) -> None:
+def _change_row(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "block": change.block,
+        "gone": list(change.gone),
+        "came": change.came,
+        "reason": storable(change.reason),
+    }
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    return Change(row["kind"], row["block"], tuple(row["gone"]), row["came"], row["reason"])
+
+
+def _add_entries(connection: Connection, tenant: str, mind_id: str, *, given: Iterable[Entry], number: int) -> None:
     """Store the entries that the mind does not know yet; one that stands in two blocks is one entry."""
-    given = {entry.id: entry for block in change.blocks.values() for entry in block}
-    known = {row.id for row in _for_ids(connection, _KNOWN, mind_id=change.mind_id, ids=given)}
-    fresh = [entry for entry in given.values() if entry.id not in known]
-    of = {"mind_id": change.mind_id, "tenant": change.tenant}
+    by_id = {entry.id: entry for entry in given}
+    known = {row.id for row in _for_ids(connection, _KNOWN, mind_id=mind_id, ids=by_id)}
+    fresh = [entry for entry in by_id.values() if entry.id not in known]
+    of = {"mind_id": mind_id, "tenant": tenant}
     if fresh:
         connection.execute(
             sa.insert(entries),
-            [{**of, "id": entry.id, "text": storable(entry.text), "version": change.number} for entry in fresh],
+            [
+                {
+                    **of,
+                    "id": entry.id,
+                    "text": storable(entry.text),
+                    "version": number,
+                    "origins": list(entry.origins),
+                    "at": entry.at,
+                    "cue": storable(entry.cue),
+                }
+                for entry in fresh
+            ],
         )
     rests_on = [
         {
@@ -141,25 +201,24 @@ def _version(connection: Connection, key: MindKey, row: Row[Any] | None) -> Mind
     if row is None:
         return None
     ids = {entry_id for block in row.content.values() for entry_id in block}
-    found = _entries(connection, mind_id=row.mind_id, ids=ids)
+    found = loaded(connection, mind_id=row.mind_id, ids=ids)
+    return bare(
+        key, row, blocks={label: tuple(found[entry_id] for entry_id in block) for label, block in row.content.items()}
+    )
+
+
+def bare(key: MindKey, row: Row[Any], *, blocks: Mapping[str, tuple[Entry, ...]]) -> MindVersion:
     return MindVersion(
         key=key,
         number=row.number,
         author=row.author,
         created_at=row.created_at,
-        blocks={label: tuple(found[entry_id] for entry_id in block) for label, block in row.content.items()},
+        blocks=blocks,
         notes=row.notes,
         conversation_id=row.conversation_id,
+        changes=tuple(map(_change, row.changes)),
+        restores=row.restores,
     )
-
-
-def _entries(connection: Connection, *, mind_id: str, ids: Iterable[str]) -> dict[str, Entry]:
-    wanted = sorted(ids)
-    quoted: dict[str, list[Evidence]] = {}
-    for row in _for_ids(connection, _EVIDENCE, mind_id=mind_id, ids=wanted):
-        quoted.setdefault(row.entry_id, []).append(Evidence(row.conversation_id, row.turn, row.quote))
-    rows = _for_ids(connection, _ENTRIES, mind_id=mind_id, ids=wanted)
-    return {row.id: Entry(row.id, row.text, tuple(quoted.get(row.id, ()))) for row in rows}
 
 
 def _for_ids(connection: Connection, statement: sa.Executable, *, mind_id: str, ids: Iterable[str]) -> list[Row[Any]]:
@@ -170,5 +229,5 @@ def _for_ids(connection: Connection, statement: sa.Executable, *, mind_id: str, 
     return rows
 
 
-def _named(key: MindKey) -> dict[str, str]:
+def named(key: MindKey) -> dict[str, str]:
     return {"tenant": key.tenant, "agent": key.agent, "user_id": key.user_id}

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from voicemind.clock import utc_now
 from voicemind.errors import UnknownConversation
 from voicemind.store import minds as stored_minds
-from voicemind.store.contract import Entry, MindKey, Reflection
 from voicemind.store.tables import ID_LENGTH, conversations, minds, reflections
 from voicemind.store.turns import PENDING, storable
+from voicemind.store.values import MindKey, NewVersion, Reflection, ReflectionStatus
 
 _ALL = sa.select(reflections, minds.c.agent, minds.c.user_id).join(minds, minds.c.id == reflections.c.mind_id)
 _ONE = _ALL.where(
@@ -33,11 +33,11 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What a worker made of a reflection: `blocks` is None where nothing changed."""
+    """What was made of a reflection: `version` is None where nothing changed."""
 
     reflection: Reflection
     parent: int
-    blocks: Mapping[str, Sequence[Entry]] | None
+    version: NewVersion | None
     notes: str
 
 
@@ -67,24 +67,57 @@ def finished(connection: Connection, finish: Finish) -> Reflection:
     if row.status == "done":
         return _reflection(row)
     after = finish.parent
-    if finish.blocks is None:
+    if finish.version is None:
         stored_minds.check_newest(connection, row.mind_id, number=finish.parent)
     else:
         after = finish.parent + 1
-        change = stored_minds.Change(
-            tenant=tenant,
-            mind_id=row.mind_id,
-            number=after,
-            author="reflection",
-            blocks=finish.blocks,
-            notes=finish.notes,
-            conversation_id=conversation_id,
-        )
-        stored_minds.write(connection, change)
-    changes = {"status": "done", "before": finish.parent, "after": after, "notes": storable(finish.notes), "error": ""}
+        stored_minds.write(connection, tenant, row.mind_id, version=finish.version)
+    changes = {
+        "status": "done",
+        "before": finish.parent,
+        "after": after,
+        "notes": storable(finish.notes),
+        "error": "",
+        "proposal": None,
+    }
     _set(connection, row.id, **changes)
     _mark_conversation(connection, tenant, conversation_id, status="reflected")
     return _reflection(row, **changes)
+
+
+def proposed(
+    connection: Connection, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
+) -> Reflection:
+    """It waits for a person's word. Raises UnknownConversation. Changes nothing where it waits already, or is over."""
+    found = {"tenant": reflection.key.tenant, "conversation_id": reflection.conversation_id}
+    row = connection.execute(_ONE_LOCKED, found).first()
+    if row is None:
+        raise UnknownConversation("there is no such reflection")
+    if row.status not in PENDING:
+        return _reflection(row)
+    changes = {"status": "review", "before": parent, "notes": storable(notes), "error": "", "proposal": list(proposal)}
+    _set(connection, row.id, **changes)
+    return _reflection(row, **changes)
+
+
+def listed(
+    connection: Connection,
+    tenant: str,
+    *,
+    status: ReflectionStatus | None,
+    agent: str | None,
+    before: str | None,
+    limit: int,
+) -> tuple[Reflection, ...]:
+    """Reflections, the newest first."""
+    statement = _ALL.where(reflections.c.tenant == tenant).order_by(reflections.c.id.desc()).limit(limit)
+    if status is not None:
+        statement = statement.where(reflections.c.status == status)
+    if agent is not None:
+        statement = statement.where(minds.c.agent == agent)
+    if before is not None:
+        statement = statement.where(reflections.c.id < before)
+    return tuple(_reflection(row) for row in connection.execute(statement))
 
 
 def postponed(connection: Connection, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
@@ -132,5 +165,5 @@ def _mark_conversation(connection: Connection, tenant: str, conversation_id: str
 def _reflection(row: Any, **changed: Any) -> Reflection:
     now = {**row._mapping, **changed}
     key = MindKey(tenant=now["tenant"], agent=now["agent"], user_id=now["user_id"])
-    names = ("id", "conversation_id", "status", "attempts", "before", "after", "notes", "error")
-    return Reflection(key=key, **{name: now[name] for name in names})
+    names = ("id", "conversation_id", "status", "attempts", "before", "after", "notes", "error", "created_at")
+    return Reflection(key=key, proposal=tuple(now["proposal"] or ()), **{name: now[name] for name in names})

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import StorageUnavailable
-from voicemind.store import conversations, minds, reflections, schema, turns
-from voicemind.store.contract import Conversation, Entry, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store import conversations, mind_pages, minds, reflections, schema, turns
 from voicemind.store.database import READERS, open_engine, parse_url, translated
+from voicemind.store.values import (
+    ArchivedEntry,
+    Conversation,
+    Entry,
+    Found,
+    MindKey,
+    MindSummary,
+    MindVersion,
+    NewTurn,
+    NewVersion,
+    Reflection,
+    ReflectionStatus,
+    Turn,
+)
 from voicemind.store.writer import Writer
 
 T = TypeVar("T")
@@ -90,6 +103,46 @@ class SqlStore:
     async def mind_version(self, key: MindKey, number: int) -> MindVersion | None:
         return await self._read(partial(minds.numbered, key=key, number=number))
 
+    async def mind_versions(
+        self, key: MindKey, *, before: int | None = None, limit: int = 50
+    ) -> tuple[MindVersion, ...]:
+        return await self._read(partial(mind_pages.listed, key=key, before=before, limit=limit))
+
+    async def minds(
+        self,
+        tenant: str,
+        *,
+        agent: str | None = None,
+        user_id: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[MindSummary, ...]:
+        query = partial(mind_pages.summaries, tenant=tenant, agent=agent, user_id=user_id, after=after, limit=limit)
+        return await self._read(query)
+
+    async def ensure_mind(self, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> MindVersion:
+        return await self._writer.write(partial(minds.ensured, key=key, seed=seed))
+
+    async def write_version(self, key: MindKey, version: NewVersion) -> MindVersion:
+        return await self._writer.write(partial(minds.written, key=key, version=version))
+
+    async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
+        return await self._read(partial(minds.these, key=key, ids=ids))
+
+    async def archived(
+        self, key: MindKey, *, number: int | None = None, after: str | None = None, limit: int = 50
+    ) -> tuple[ArchivedEntry, ...]:
+        return await self._read(partial(mind_pages.archived, key=key, number=number, after=after, limit=limit))
+
+    async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
+        return await self._read(partial(mind_pages.found, key=key, words=words, limit=limit))
+
+    async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
+        return await self._read(partial(mind_pages.vectors, key=key, model=model))
+
+    async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
+        await self._writer.write(partial(mind_pages.keep_vectors, key=key, model=model, given=vectors))
+
     async def unreflected_turns(self, key: MindKey, *, limit: int = 40) -> tuple[Turn, ...]:
         return await self._read(partial(turns.unreflected_turns, key=key, limit=limit))
 
@@ -100,10 +153,28 @@ class SqlStore:
         return await self._writer.write(partial(reflections.claimed, worker=worker, lease_s=lease_s))
 
     async def finish_reflection(
-        self, reflection: Reflection, *, parent: int, blocks: Mapping[str, Sequence[Entry]] | None, notes: str
+        self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
     ) -> Reflection:
-        finish = reflections.Finish(reflection, parent, blocks, notes)
+        finish = reflections.Finish(reflection, parent, version, notes)
         return await self._writer.write(partial(reflections.finished, finish=finish))
+
+    async def propose_reflection(
+        self, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
+    ) -> Reflection:
+        work = partial(reflections.proposed, reflection=reflection, parent=parent, proposal=proposal, notes=notes)
+        return await self._writer.write(work)
+
+    async def reflections(
+        self,
+        tenant: str,
+        *,
+        status: ReflectionStatus | None = None,
+        agent: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Reflection, ...]:
+        query = partial(reflections.listed, tenant=tenant, status=status, agent=agent, before=before, limit=limit)
+        return await self._read(query)
 
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
         work = partial(reflections.postponed, reflection=reflection, error=error, delay_s=delay_s)

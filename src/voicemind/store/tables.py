@@ -91,6 +91,8 @@ mind_versions = sa.Table(
     sa.Column("content", sa.JSON, nullable=False),  # label -> ids of its entries, in order
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("conversation_id", sa.String(ID_LENGTH)),
+    sa.Column("changes", sa.JSON, nullable=False, server_default="[]"),  # what differs from the version before, in ids
+    sa.Column("restores", sa.Integer),
     sa.PrimaryKeyConstraint("mind_id", "number"),
     sa.ForeignKeyConstraint(["mind_id"], ["minds.id"]),
 )
@@ -103,6 +105,9 @@ entries = sa.Table(
     _outside("tenant"),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),  # the number that brought it in
+    sa.Column("origins", sa.JSON, nullable=False, server_default="[]"),  # ids of the entries whose words it took over
+    sa.Column("at", UtcTime),
+    sa.Column("cue", sa.Text, nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("mind_id", "id"),
     sa.ForeignKeyConstraint(["mind_id"], ["minds.id"]),
 )
@@ -122,6 +127,32 @@ evidence = sa.Table(
     sa.Index(None, "tenant", "conversation_id"),
 )
 
+archived_entries = sa.Table(
+    "archived_entries",
+    metadata,
+    _ours("mind_id"),
+    _ours("entry_id"),
+    sa.Column("since", sa.Integer, nullable=False),  # the version that put it into the archive
+    sa.Column("until", sa.Integer),  # the version that took it out; null: it is there
+    _outside("tenant"),
+    sa.Column("block", sa.String(64), nullable=False),
+    sa.PrimaryKeyConstraint("mind_id", "entry_id", "since"),
+    sa.ForeignKeyConstraint(["mind_id", "entry_id"], ["entries.mind_id", "entries.id"]),
+    sa.Index(None, "mind_id", "until"),
+)
+
+entry_vectors = sa.Table(
+    "entry_vectors",
+    metadata,
+    _ours("mind_id"),
+    _ours("entry_id"),
+    sa.Column("model", sa.String(64), nullable=False),
+    _outside("tenant"),
+    sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little endian
+    sa.PrimaryKeyConstraint("mind_id", "entry_id", "model"),
+    sa.ForeignKeyConstraint(["mind_id", "entry_id"], ["entries.mind_id", "entries.id"]),
+)
+
 conversations = sa.Table(
     "conversations",
     metadata,
@@ -136,8 +167,13 @@ conversations = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("active_at", UtcTime, nullable=False),
     sa.Column("ended_at", UtcTime),
+    sa.Column("meeting_id", sa.String(ID_LENGTH)),
+    sa.Column("intent_notes", sa.Text, nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("tenant", "id"),
     sa.ForeignKeyConstraint(["tenant", "user_id"], ["users.tenant", "users.id"]),
+    sa.Index(None, "tenant", "created_at", "id"),
+    sa.Index(None, "tenant", "meeting_id"),
+    sa.Index(None, "tenant", "user_id"),
     sa.Index(None, "status", "active_at"),
 )
 
@@ -175,6 +211,7 @@ reflections = sa.Table(
     sa.Column("notes", sa.Text, nullable=False),
     _outside("error"),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("proposal", sa.JSON(none_as_null=True)),  # what waits for a person's word
     sa.PrimaryKeyConstraint("id"),
     sa.UniqueConstraint("tenant", "conversation_id"),
     sa.ForeignKeyConstraint(["mind_id"], ["minds.id"]),
@@ -182,3 +219,42 @@ reflections = sa.Table(
     sa.Index(None, "status", "due_at"),
     sa.Index(None, "mind_id", "status"),
 )
+
+meetings = sa.Table(
+    "meetings",
+    metadata,
+    _outside("tenant"),
+    _outside("id"),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("participants", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "id"),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    _outside("tenant"),
+    _outside("slug"),
+    sa.Column("definition", sa.JSON, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "slug"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _ours("id"),
+    _outside("tenant"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),  # numbers alone
+    sa.Column("scrubbed", sa.Boolean, nullable=False),  # whether the bytes have left the files too
+    sa.PrimaryKeyConstraint("id"),
+)
+
+SEARCH_TABLE = "entry_search"
+"""Full-text search over the entries: an FTS5 table on SQLite, a table with a tsvector on PostgreSQL, so it is no `Table` here.
+
+Both have `mind_id` and `entry_id`; `words` holds the entry's text and cue.
+"""

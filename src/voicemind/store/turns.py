@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from voicemind.clock import utc_now
 from voicemind.errors import ConversationOver, UnknownConversation, VoicemindError
-from voicemind.store.contract import MindKey, NewTurn, Turn
 from voicemind.store.tables import conversations, minds, reflections, turns
+from voicemind.store.values import MindKey, NewTurn, Turn
 
 OPEN = ("active", "detached")
 PENDING = ("waiting", "running")

@@ -22,7 +22,8 @@ from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import render_block
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
-from voicemind.store.contract import MindVersion, Reflection, Store
+from voicemind.store.contract import Store
+from voicemind.store.values import MindVersion, Reflection
 
 
 class NewSession(msgspec.Struct):

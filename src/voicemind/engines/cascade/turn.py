@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from voicemind.store.contract import Modality
+from voicemind.store.values import Modality
 
 
 class State(Enum):

@@ -1,34 +1,26 @@
-"""Operations become blocks: pure, so that the same proposal always gives the same mind."""
+"""Operations become a version: pure, so that the same proposal always gives the same mind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import uuid_utils
 
-from voicemind.mind.agent import Agent, Block
+from voicemind.mind.agent import Agent
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.contract import Add, Operation, Remove, Supersede
-from voicemind.mind.reflection.screen import is_instruction, is_tampered
-from voicemind.store.contract import Entry, Evidence, MindVersion, Turn
-
-Blocks = dict[str, tuple[Entry, ...]]
+from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
+from voicemind.mind.reflection.likeness import same_text, say_the_same
+from voicemind.mind.reflection.room import Blocks, make_room
+from voicemind.store.values import ArchivedEntry, Change, ChangeKind, Entry, Evidence, MindVersion, NewVersion, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The new blocks, None where nothing changed; and sentences about what was left out."""
+    """The new version, None where nothing changed; and sentences about what was left out."""
 
-    blocks: Mapping[str, tuple[Entry, ...]] | None
-    notes: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Grounded:
-    """The operations that rest on what the person said, and sentences about the others."""
-
-    operations: tuple[Operation, ...]
+    version: NewVersion | None
     notes: str = ""
 
 
@@ -37,114 +29,168 @@ def fresh_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-def grounded(operations: Sequence[Operation], agent: Agent, *, turns: Sequence[Turn], conversation_id: str) -> Grounded:
-    """Only what may be written, whoever proposed it.
-
-    The block is one that reflection writes; every piece of evidence quotes a user turn of this conversation, word for
-    word; the text gives no orders and carries no markup.
-    """
-    said = {turn.seq: turn.generated for turn in turns if turn.role == "user"}
-    writable = {block.label for block in agent.reflective}
-    kept: list[Operation] = []
-    for operation in operations:
-        text = "" if isinstance(operation, Remove) else operation.text
-        rests = bool(operation.evidence) and all(_occurs(piece, said, conversation_id) for piece in operation.evidence)
-        if operation.block in writable and rests and not (is_tampered(text) or is_instruction(text)):
-            kept.append(operation)
-    refused = len(operations) - len(kept)
-    return Grounded(
-        tuple(kept),
-        f"Refused {_count(refused, 'proposed change')} without ground in the conversation." if refused else "",
-    )
-
-
 def apply(
-    version: MindVersion, operations: Sequence[Operation], agent: Agent, *, new_id: Callable[[], str] = fresh_id
+    version: MindVersion,
+    operations: Sequence[Operation],
+    agent: Agent,
+    *,
+    turns: Sequence[Turn] = (),
+    archived: Sequence[ArchivedEntry] = (),
+    new_id: Callable[[], str] = fresh_id,
 ) -> Applied:
-    """The blocks after the operations.
+    """The version after the operations; those on entries that are no longer there do nothing.
 
-    A text that its block holds already is not added again: its evidence joins that of the entry, under a new id, since
-    an entry never changes. Where a block is over its limit, its oldest lines are left out and the notes say how many.
+    A text that its block says already is not added again: its evidence joins that of the entry, under a new id, since
+    an entry never changes. Where a block is over its limit, lines that say the same become one, and what still does not fit
+    goes to the archive. `turns` say when an entry was said, `archived` are the entries of the archive that may be changed.
+    Who wrote it, in which conversation and with what notes is the caller's to add.
     """
-    before: Blocks = {block.label: tuple(version.blocks.get(block.label, ())) for block in agent.reflective}
-    after = dict(before)
+    draft = _Draft(version, agent, turns, archived, new_id)
     for operation in operations:
-        if operation.block in after:
-            after[operation.block] = _changed(after[operation.block], operation, new_id)
-    notes: list[str] = []
-    for block in agent.reflective:
-        if after[block.label] is not before[block.label]:
-            after[block.label], left_out = _within(after[block.label], block)
-            if left_out:
-                notes.append(f"{block.title}: {_count(left_out, 'oldest line')} left out, the block is full.")
-    if all(_same(after[label], before[label]) for label in after):
-        return Applied(None, " ".join(notes))
-    return Applied(after, " ".join(notes))
-
-
-def same_text(text: str) -> str:
-    """What two texts have in common that say the same: neither case nor punctuation nor spacing counts."""
-    return " ".join("".join(letter if letter.isalnum() else " " for letter in one_line(text).casefold()).split())
-
-
-def _occurs(piece: Evidence, said: Mapping[int, str], conversation_id: str) -> bool:
-    return (
-        piece.conversation_id == conversation_id
-        and bool(piece.quote.strip())
-        and piece.quote in said.get(piece.turn, "")
+        if operation.block in draft.blocks:
+            draft.take(operation)
+    roomy = make_room(draft.blocks, agent, new_id=new_id)
+    changes = (*draft.changes, *roomy.changes)
+    if not changes:
+        return Applied(None, "")
+    archive = {label: (*draft.archive.get(label, ()), *roomy.archive.get(label, ())) for label in draft.blocks}
+    made = NewVersion(
+        parent=version.number,
+        author="reflection",
+        blocks={**version.blocks, **roomy.blocks},
+        archive={label: entries for label, entries in archive.items() if entries},
+        unarchive=tuple(draft.unarchive),
+        changes=changes,
     )
+    return Applied(made, roomy.notes)
 
 
-def _changed(entries: tuple[Entry, ...], operation: Operation, new_id: Callable[[], str]) -> tuple[Entry, ...]:
-    match operation:
-        case Remove(entry_id=entry_id):
-            return _without(entries, entry_id)
-        case Supersede(entry_id=entry_id, text=text, evidence=evidence, inherits=inherits):
-            old = next((entry for entry in entries if entry.id == entry_id), None)
-            if old and same_text(old.text) == same_text(text):
-                return _added(entries, text, evidence, new_id)
-            inherited = old.evidence if old and inherits else ()
-            return _added(_without(entries, entry_id), text, _joined(inherited, evidence), new_id)
-        case Add(text=text, evidence=evidence):
-            return _added(entries, text, evidence, new_id)
+class _Draft:
+    """The blocks as they become, and what was done to them."""
+
+    def __init__(
+        self,
+        version: MindVersion,
+        agent: Agent,
+        turns: Sequence[Turn],
+        archived: Sequence[ArchivedEntry],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.blocks: Blocks = {block.label: tuple(version.blocks.get(block.label, ())) for block in agent.reflective}
+        self.archive: Blocks = {}
+        self.unarchive: list[str] = []
+        self.changes: list[Change] = []
+        self._archived: dict[str, ArchivedEntry] = {found.entry.id: found for found in archived}
+        self._said: Mapping[int, datetime] = {turn.seq: turn.created_at for turn in turns}
+        self._new_id = new_id
+
+    def take(self, operation: Operation) -> None:
+        """Do what the operation says, or nothing where what it names is gone."""
+        match operation:
+            case Add():
+                self._add(operation)
+            case Remove(entry_id=entry_id):
+                if self._drop(operation.block, entry_id):
+                    self._note("remove", operation, (entry_id,), None)
+            case Update():
+                self._replace(operation, (operation.entry_id,), kind="update", inherits=True)
+            case Supersede():
+                self._replace(operation, (operation.entry_id,), kind="supersede", inherits=operation.inherits)
+            case Merge():
+                self._replace(operation, operation.entry_ids, kind="merge", inherits=True)
+
+    def _add(self, operation: Add) -> None:
+        text = one_line(operation.text)
+        if not same_text(text):
+            return
+        twin = self._twin(operation.block, text)
+        if twin is not None:
+            self._join(operation, twin, operation.evidence)
+            return
+        made = Entry(
+            self._new_id(), text, operation.evidence, at=self._when(operation.evidence), cue=one_line(operation.cue)
+        )
+        self._put(operation.block, made, lasting=operation.lasting)
+        self._note("add" if operation.lasting else "archive", operation, (), made.id)
+
+    def _replace(
+        self, operation: Update | Supersede | Merge, ids: Sequence[str], *, kind: ChangeKind, inherits: bool
+    ) -> None:
+        old = [entry for entry_id in ids if (entry := self._entry(operation.block, entry_id))]
+        text = one_line(operation.text)
+        if not same_text(text) or not old or (isinstance(operation, Merge) and len(old) < 2):
+            return
+        if len(old) == 1 and same_text(old[0].text) == same_text(text) and not isinstance(operation, Merge):
+            self._join(operation, old[0], operation.evidence)
+            return
+        for entry in old:
+            self._drop(operation.block, entry.id)
+        inherited = _joined(*(entry.evidence for entry in old)) if inherits else ()
+        made = Entry(
+            self._new_id(),
+            text,
+            _joined(inherited, operation.evidence),
+            origins=tuple(entry.id for entry in old) if inherits else (),
+            at=self._when(operation.evidence) or old[-1].at,
+            cue=" ".join(dict.fromkeys(entry.cue for entry in old if entry.cue)) if inherits else "",
+        )
+        twin = self._twin(operation.block, text)
+        if twin is not None:
+            self._drop(operation.block, twin.id)
+            made = replace(made, evidence=_joined(twin.evidence, made.evidence))
+            old = [*old, twin]
+        self._put(operation.block, made, lasting=True)
+        self._note(kind, operation, tuple(entry.id for entry in old), made.id)
+
+    def _join(self, operation: Operation, twin: Entry, evidence: tuple[Evidence, ...]) -> None:
+        """The statement is known; it was said once more. What was said again comes back from the archive."""
+        joined = _joined(twin.evidence, evidence)
+        lasting = not isinstance(operation, Add) or operation.lasting
+        recalled = twin.id in self._archived
+        if joined == twin.evidence and not (recalled and lasting):
+            return
+        made = replace(twin, id=self._new_id(), evidence=joined, at=self._when(evidence) or twin.at)
+        if recalled:
+            self._drop(operation.block, twin.id)
+            self._put(operation.block, made, lasting=lasting)
+        else:
+            block = self.blocks[operation.block]
+            self.blocks[operation.block] = tuple(made if entry.id == twin.id else entry for entry in block)
+        self._note("recall" if recalled and lasting else "merge", operation, (twin.id,), made.id)
+
+    def _put(self, label: str, entry: Entry, *, lasting: bool) -> None:
+        if lasting:
+            self.blocks[label] = (*self.blocks[label], entry)
+        else:
+            self.archive[label] = (*self.archive.get(label, ()), entry)
+            self._archived[entry.id] = ArchivedEntry(entry, label)
+
+    def _drop(self, label: str, entry_id: str) -> bool:
+        if self._entry(label, entry_id) is None:
+            return False
+        self.blocks[label] = tuple(entry for entry in self.blocks[label] if entry.id != entry_id)
+        if self._archived.pop(entry_id, None):
+            fresh = tuple(entry for entry in self.archive.get(label, ()) if entry.id != entry_id)
+            if fresh == self.archive.get(label, ()):
+                self.unarchive.append(entry_id)
+            self.archive[label] = fresh
+        return True
+
+    def _entry(self, label: str, entry_id: str) -> Entry | None:
+        return next((entry for entry in self._all(label) if entry.id == entry_id), None)
+
+    def _twin(self, label: str, text: str) -> Entry | None:
+        return next((entry for entry in self._all(label) if say_the_same(entry.text, text)), None)
+
+    def _all(self, label: str) -> tuple[Entry, ...]:
+        return (*self.blocks[label], *(found.entry for found in self._archived.values() if found.block == label))
+
+    def _when(self, evidence: Sequence[Evidence]) -> datetime | None:
+        return max((self._said[piece.turn] for piece in evidence if piece.turn in self._said), default=None)
+
+    def _note(self, kind: ChangeKind, operation: Operation, gone: tuple[str, ...], came: str | None) -> None:
+        self.changes.append(Change(kind, operation.block, gone, came, one_line(operation.reason, limit=300)))
 
 
-def _added(
-    entries: tuple[Entry, ...], text: str, evidence: tuple[Evidence, ...], new_id: Callable[[], str]
-) -> tuple[Entry, ...]:
-    text = one_line(text)
-    if not same_text(text):
-        return entries
-    twin = next((entry for entry in entries if same_text(entry.text) == same_text(text)), None)
-    if twin is None:
-        return (*entries, Entry(new_id(), text, evidence))
-    joined = _joined(twin.evidence, evidence)
-    if joined == twin.evidence:
-        return entries
-    return tuple(replace(entry, id=new_id(), evidence=joined) if entry is twin else entry for entry in entries)
-
-
-def _without(entries: tuple[Entry, ...], entry_id: str) -> tuple[Entry, ...]:
-    left = tuple(entry for entry in entries if entry.id != entry_id)
-    return entries if len(left) == len(entries) else left
-
-
-def _joined(first: tuple[Evidence, ...], second: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys((*first, *second)))
-
-
-def _within(entries: tuple[Entry, ...], block: Block) -> tuple[tuple[Entry, ...], int]:
-    """The newest entries that fit the block's limit, and how many older ones do not."""
-    size, first = 0, len(entries)
-    while first > 0 and size + len(entries[first - 1].text) + 3 <= block.limit:
-        first -= 1
-        size += len(entries[first].text) + 3
-    return entries[first:], first
-
-
-def _same(after: Sequence[Entry], before: Sequence[Entry]) -> bool:
-    return tuple(after) == tuple(before)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def _joined(*evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(piece for pieces in evidence for piece in pieces))

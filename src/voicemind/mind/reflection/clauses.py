@@ -65,15 +65,21 @@ def clauses(text: str) -> list[Clause]:
     return [clause for sentence, asks in _sentences(text) for clause in _clauses_of(sentence, asks=asks)]
 
 
-def _sentences(text: str) -> Iterator[tuple[str, bool]]:
+def sentences(text: str) -> Iterator[tuple[int, int, int, bool]]:
+    """Each sentence as where it begins, where its words end, where its closing marks end, and whether it asks."""
     start = 0
     for end in _END.finditer(text):
         word = text[start : end.start()].rsplit(None, 1)[-1:] or [""]
         if end[0].startswith(".") and (word[0].lower() in _ABBREVIATIONS or re.fullmatch(r"[A-HJ-Z]", word[0])):
             continue
-        yield from _pieces(text[start : end.start()], asks="?" in end[0])
+        yield start, end.start(), end.end(), "?" in end[0]
         start = end.end()
-    yield from _pieces(text[start:], asks=False)
+    yield start, len(text), len(text), False
+
+
+def _sentences(text: str) -> Iterator[tuple[str, bool]]:
+    for start, stop, _, asks in sentences(text):
+        yield from _pieces(text[start:stop], asks=asks)
 
 
 def _pieces(sentence: str, *, asks: bool) -> Iterator[tuple[str, bool]]:

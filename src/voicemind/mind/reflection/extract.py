@@ -11,7 +11,7 @@ from voicemind.mind.reflection.clauses import Clause, clauses
 from voicemind.mind.reflection.kinds import Kind, is_worth_keeping, kind_of, with_capitals
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
 from voicemind.mind.reflection.words import ANIMALS, HE, RELATIVES, SHE, is_verb, word_set
-from voicemind.store.contract import Turn
+from voicemind.store.values import Turn
 
 LONGEST = 240
 """Characters of the longest statement that becomes an entry; a longer one is no single fact."""
@@ -122,6 +122,11 @@ def _candidate(clause: Clause, turn: int, context: _Context) -> Candidate | None
         return Candidate(turn, clause.text, text, "life", sure=bool(_GONE.search(text)), keep=True)
     verbatim = text.startswith("The user said:")
     return Candidate(turn, clause.text, text, kind, sure=sure and not verbatim, keep=sure or is_worth_keeping(text))
+
+
+def is_command(statement: str) -> bool:
+    """Whether a plain statement tells the listener to do something."""
+    return bool(_COMMANDS.match(statement)) and not re.match(r"i\b", statement, re.IGNORECASE)
 
 
 def _is_no_statement(statement: str) -> bool:

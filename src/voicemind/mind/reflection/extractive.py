@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -16,12 +16,12 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.apply import grounded
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Supersede
 from voicemind.mind.reflection.extract import Candidate, extract
+from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reflection.supersede import Replacement, is_told, replacement
 from voicemind.mind.reflection.third_person import USER, about
-from voicemind.store.contract import Entry, Evidence, MindVersion, Turn
+from voicemind.store.values import ArchivedEntry, Entry, Evidence, MindVersion, Turn
 
 _BATCH = 8
 """Statements in one question: a small model loses count of more."""
@@ -54,19 +54,29 @@ class ExtractiveReflector:
         self._llm = llm
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         """See the contract. Raises ProviderUnavailable where a question had to be asked and the model is not there."""
         subject = _subject(agent, person)
-        entries = [entry for block in agent.reflective for entry in version.blocks.get(block.label, ())]
+        held = {block.label: _held(version, block, archived) for block in agent.reflective}
+        entries = [entry for block in held.values() for entry in block]
         lines = _about_person(entries, subject)
         remembered = [line.text for line in lines]
         extraction = await to_thread.run_sync(partial(extract, tuple(turns), remembered=remembered))
         unsure = [found for found in extraction.candidates if not found.sure and is_told(found.text, lines) is None]
         verdicts, notes = await self._verdicts(unsure)
         kept = [found for found in extraction.candidates if found.sure or verdicts.get(found, found.keep)]
-        operations = _operations(kept, agent, version, conversation_id=conversation_id, subject=subject)
-        sound = grounded(operations, agent, turns=turns, conversation_id=conversation_id)
+        operations = _operations(kept, agent, held, conversation_id=conversation_id, subject=subject)
+        sound = grounded(
+            operations, agent, turns=turns, conversation_id=conversation_id, entries=entries, person=person
+        )
         if extraction.refused:
             notes.append(f"Left out what reads like an instruction (turn {', '.join(map(str, extraction.refused))}).")
         return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note))
@@ -138,11 +148,24 @@ def _subject(agent: Agent, person: str) -> str:
     return f"Guest {name}" if name else STRANGER
 
 
+def _held(version: MindVersion, block: Block, archived: Sequence[ArchivedEntry]) -> tuple[Entry, ...]:
+    """What the block holds, and what of the archive belongs there."""
+    return (
+        *version.blocks.get(block.label, ()),
+        *(found.entry for found in archived if found.block == block.label),
+    )
+
+
 def _operations(
-    kept: Sequence[Candidate], agent: Agent, version: MindVersion, *, conversation_id: str, subject: str
+    kept: Sequence[Candidate],
+    agent: Agent,
+    held: Mapping[str, Sequence[Entry]],
+    *,
+    conversation_id: str,
+    subject: str,
 ) -> tuple[Operation, ...]:
     """One change for each statement; a later one may take the place of an earlier one of the same conversation."""
-    drafts = {block.label: _Draft(version.blocks.get(block.label, ()), subject) for block in agent.reflective}
+    drafts = {label: _Draft(entries, subject) for label, entries in held.items()}
     for found in kept:
         block = _block_for(found, agent)
         if block is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voicemind.mind.reflection.words import ANIMALS, RELATIVES, third, word_set
-from voicemind.store.contract import Entry
+from voicemind.store.values import Entry
 
 _WHO = "|".join(sorted(RELATIVES | ANIMALS, key=len, reverse=True))
 _NUMBER = r"(?:\d+|[a-z]+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ][a-z]+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"

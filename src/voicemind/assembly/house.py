@@ -1,4 +1,4 @@
-"""From settings to a running server: the only module that names providers."""
+"""From settings to a running server: everything that one process needs, opened and closed in order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 import anyio
 import structlog
 from starlette.types import ASGIApp
 
+from voicemind.assembly.providers import STTS, TTSS, VADS, build_llm, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
@@ -26,7 +26,7 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
-from voicemind.errors import Misconfigured, ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
+from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent, load_agents
 from voicemind.mind.context import Minds
@@ -45,84 +45,6 @@ from voicemind.store.sql import SqlStore
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_S = 10
-Provider = TypeVar("Provider")
-
-
-def _local_llm(settings: Settings) -> Llm:
-    from voicemind.llm.local import LocalLlm
-    from voicemind.models.catalog import find
-
-    model = find(settings.llm_model)
-
-    return LocalLlm(
-        model=model,
-        cache_dir=settings.cache_dir,
-        threads=settings.threads,
-        context_tokens=settings.context_tokens,
-        warm_minds=settings.warm_minds,
-    )
-
-
-def _scripted_llm(settings: Settings) -> Llm:
-    from voicemind.llm.scripted import ScriptedLlm
-
-    return ScriptedLlm(delay_ms=settings.scripted_llm_ms)
-
-
-def _moonshine(_: Settings) -> Stt:
-    from voicemind.speech.stt.moonshine import MoonshineStt
-
-    return MoonshineStt()
-
-
-def _scripted_stt(settings: Settings) -> Stt:
-    from voicemind.speech.stt.scripted import ScriptedStt
-
-    return ScriptedStt(text=settings.scripted_stt_text, delay_ms=settings.scripted_stt_ms)
-
-
-def _piper(_: Settings) -> Tts:
-    from voicemind.speech.tts.piper import PiperTts
-
-    return PiperTts()
-
-
-def _scripted_tts(settings: Settings) -> Tts:
-    from voicemind.speech.tts.scripted import ScriptedTts
-
-    return ScriptedTts(delay_ms=settings.scripted_tts_ms)
-
-
-def _silero(_: Settings) -> Vad:
-    from voicemind.speech.vad.silero import SileroVad
-
-    return SileroVad()
-
-
-def _energy(_: Settings) -> Vad:
-    from voicemind.speech.vad.energy import EnergyVad
-
-    return EnergyVad()
-
-
-LLMS: dict[str, Callable[[Settings], Llm]] = {"local": _local_llm, "scripted": _scripted_llm}
-STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
-TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
-VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
-PROVIDERS: dict[str, tuple[str, ...]] = {"llm": tuple(LLMS), "stt": tuple(STTS), "tts": tuple(TTSS), "vad": tuple(VADS)}
-
-
-def build_llm(settings: Settings) -> Llm:
-    """The language model that the settings name, not yet started. Raises Misconfigured."""
-    return _chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
-
-
-def _chosen(
-    setting: str, providers: Mapping[str, Callable[[Settings], Provider]], name: str
-) -> Callable[[Settings], Provider]:
-    if name not in providers:
-        raise Misconfigured(setting, "there is no such provider", accepted=", ".join(sorted(providers)))
-    return providers[name]
 
 
 @dataclass
@@ -147,9 +69,9 @@ class House:
             settings=settings,
             store=SqlStore(settings.database),
             llm=build_llm(settings),
-            stt=_chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
-            tts=_chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
-            vad=_chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
+            stt=chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
+            tts=chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
+            vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             agents=load_agents(settings.agents_dir),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback

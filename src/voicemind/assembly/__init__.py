@@ -1,0 +1,6 @@
+"""Settings become a running server; only here is it known whose product is behind a capability."""
+
+from voicemind.assembly.house import House, running, serve
+from voicemind.assembly.providers import EMBEDDERS, LLMS, PROVIDERS, STTS, TTSS, VADS, build_llm
+
+__all__ = ["EMBEDDERS", "LLMS", "PROVIDERS", "STTS", "TTSS", "VADS", "House", "build_llm", "running", "serve"]

@@ -1,0 +1,131 @@
+"""What a proposal must rest on before it may change a mind, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from voicemind.mind.agent import Agent, Block
+from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
+from voicemind.mind.reflection.likeness import content, same_text
+from voicemind.mind.reflection.screen import is_instruction, is_secret, is_tampered
+from voicemind.store.values import Entry, Evidence, Turn
+
+LONGEST_TEXT = 400
+"""Characters of an entry: a statement, not a story."""
+_SUPPORTED = 0.5
+"""Share of an entry's content words that must occur in what it rests on: the cited turn, the one before it, the entries that it replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """The operations that rest on what was said, and sentences about the others."""
+
+    operations: tuple[Operation, ...]
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What there is to rest on. `remembered` are the texts that the agent already knew, by `same_text`."""
+
+    conversation_id: str
+    turns: Mapping[int, Turn]
+    entries: Mapping[str, Entry]
+    remembered: frozenset[str]
+    person: frozenset[str]
+
+
+def grounded(
+    operations: Sequence[Operation],
+    agent: Agent,
+    *,
+    turns: Sequence[Turn],
+    conversation_id: str,
+    entries: Iterable[Entry] = (),
+    person: str = "",
+) -> Grounded:
+    """Only what may be written, whoever proposed it.
+
+    The block is one that reflection writes. Every piece of evidence quotes, word for word, a turn of this conversation:
+    the person's, or the agent's own where the block holds goals and the agent did not merely repeat what it remembered. The
+    text gives no orders, carries no markup and no secret, and is made of words of what it rests on. `entries` are those that
+    may be changed: of the blocks, and of the archive as far as the conversation touches it. `person` is what the mind calls
+    the person.
+    """
+    known = {entry.id: entry for entry in entries}
+    ground = _Ground(
+        conversation_id,
+        {turn.seq: turn for turn in turns},
+        known,
+        frozenset(same_text(entry.text) for entry in known.values()),
+        content(person),
+    )
+    blocks = {block.label: block for block in agent.reflective}
+    kept = tuple(
+        operation for operation in operations if operation.block in blocks and _holds(operation, blocks, ground)
+    )
+    refused = len(operations) - len(kept)
+    changes = f"{refused} proposed change{'' if refused == 1 else 's'}"
+    return Grounded(kept, f"Refused {changes} without ground in the conversation." if refused else "")
+
+
+def _holds(operation: Operation, blocks: Mapping[str, Block], ground: _Ground) -> bool:
+    block = blocks[operation.block]
+    if not all(_occurs(piece, block, ground) for piece in operation.evidence):
+        return False
+    if not operation.evidence and not isinstance(operation, Merge):
+        return False
+    if isinstance(operation, Remove):
+        return True
+    return _is_clean(operation.text) and _is_supported(operation, ground)
+
+
+def _is_clean(text: str) -> bool:
+    return (
+        bool(same_text(text))
+        and len(text) <= LONGEST_TEXT
+        and not (is_tampered(text) or is_instruction(text) or is_secret(text))
+    )
+
+
+def _occurs(piece: Evidence, block: Block, ground: _Ground) -> bool:
+    turn = ground.turns.get(piece.turn)
+    if turn is None or piece.conversation_id != ground.conversation_id or not piece.quote.strip():
+        return False
+    if turn.role == "user":
+        return piece.quote in turn.generated
+    heard = turn.generated if turn.heard is None else turn.heard
+    return block.holds != "facts" and piece.quote in heard and not _is_recited(piece.quote, ground)
+
+
+def _is_recited(quote: str, ground: _Ground) -> bool:
+    """Whether the agent only said what it remembered."""
+    said = same_text(quote)
+    return any(text and (text in said or said in text) for text in ground.remembered)
+
+
+def _is_supported(operation: Add | Update | Supersede | Merge, ground: _Ground) -> bool:
+    wanted = content(operation.text) - ground.person
+    if not wanted:
+        return False
+    given: set[str] = set()
+    for piece in operation.evidence:
+        given |= content(ground.turns[piece.turn].generated)
+        if before := ground.turns.get(piece.turn - 1):
+            given |= content(before.generated)
+    for entry_id in _replaced(operation):
+        if entry := ground.entries.get(entry_id):
+            given |= content(entry.text)
+    share = len(wanted & given) / len(wanted)
+    return share == 1 if isinstance(operation, Merge) and not operation.evidence else share >= _SUPPORTED
+
+
+def _replaced(operation: Operation) -> tuple[str, ...]:
+    match operation:
+        case Update(entry_id=entry_id) | Supersede(entry_id=entry_id):
+            return (entry_id,)
+        case Merge(entry_ids=entry_ids):
+            return entry_ids
+        case _:
+            return ()

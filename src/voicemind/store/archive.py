@@ -1,0 +1,197 @@
+"""What a mind remembers beyond its blocks: entries with the versions in which they are archived, found by their words or their vectors."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from voicemind.store.tables import archived_entries, entries, entry_vectors
+from voicemind.store.turns import storable
+from voicemind.store.values import NewVersion
+
+_IDS_AT_ONCE = 500
+_WORDS_AT_MOST = 40
+_SQLITE_INSERT = sa.text(
+    "INSERT INTO entry_search (mind, words, mind_id, entry_id) VALUES (:mind, :words, :mind_id, :entry_id)"
+)
+_SQLITE_FIND = sa.text(
+    "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
+)
+_SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query AND entry_id = :entry_id")
+_POSTGRES_INSERT = sa.text(
+    "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
+    "VALUES (:mind_id, :entry_id, :tenant, to_tsvector('english', :words)) ON CONFLICT DO NOTHING"
+)
+_POSTGRES_FIND = sa.text(
+    "SELECT entry_id FROM entry_search, to_tsquery('english', :query) asked "
+    "WHERE mind_id = :mind_id AND words @@ asked ORDER BY ts_rank(words, asked) DESC, entry_id LIMIT :limit"
+)
+_POSTGRES_DROP = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id AND entry_id = :entry_id")
+
+
+def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:
+    """Do what the version does to the archive, and keep the search table at what the archive holds now."""
+    number = version.parent + 1
+    before = _before(connection, mind_id, version)
+    after = dict(before)
+    if version.archive_of is not None:
+        after = _pairs(connection, _in_archive(mind_id, version.archive_of))
+    after |= {entry.id: label for label, block in version.archive.items() for entry in block}
+    for entry_id in version.unarchive:
+        after.pop(entry_id, None)
+    gone = [entry_id for entry_id, label in before.items() if after.get(entry_id) != label]
+    come = {entry_id: label for entry_id, label in after.items() if before.get(entry_id) != label}
+    for chunk in _chunks(gone):
+        connection.execute(
+            sa.update(archived_entries)
+            .where(
+                archived_entries.c.mind_id == mind_id,
+                archived_entries.c.until.is_(None),
+                archived_entries.c.entry_id.in_(chunk),
+            )
+            .values(until=number)
+        )
+    if come:
+        of = {"mind_id": mind_id, "tenant": tenant, "since": number, "until": None}
+        rows = [{**of, "entry_id": entry_id, "block": label} for entry_id, label in come.items()]
+        connection.execute(sa.insert(archived_entries), rows)
+    _unsearchable(connection, mind_id, [entry_id for entry_id in gone if entry_id not in after])
+    _searchable(connection, tenant, mind_id, ids=[entry_id for entry_id in come if entry_id not in before])
+
+
+def page(connection: Connection, mind_id: str, *, number: int | None, after: str | None, limit: int) -> dict[str, str]:
+    """Ids of archived entries with their blocks, by id."""
+    statement = _in_archive(mind_id, number).order_by(archived_entries.c.entry_id).limit(limit)
+    if after is not None:
+        statement = statement.where(archived_entries.c.entry_id > after)
+    return _pairs(connection, statement)
+
+
+def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:
+    """Ids of archived entries that hold any of the words, with their blocks, the best first."""
+    plain = _plain(words)
+    if not plain:
+        return []
+    if connection.dialect.name == "sqlite":
+        query = f"mind : {_token(mind_id)} AND words : ({' OR '.join(f'{chr(34)}{word}{chr(34)}' for word in plain)})"
+        rows = connection.execute(_SQLITE_FIND, {"query": query, "limit": limit})
+    else:
+        rows = connection.execute(_POSTGRES_FIND, {"mind_id": mind_id, "query": " | ".join(plain), "limit": limit})
+    ids = [row.entry_id for row in rows]
+    blocks: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        blocks |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
+    return [(entry_id, blocks[entry_id]) for entry_id in ids if entry_id in blocks]
+
+
+def vectors(connection: Connection, mind_id: str, *, model: str) -> dict[str, bytes]:
+    """The vectors of the archive as it is, by entry id."""
+    statement = (
+        sa.select(entry_vectors.c.entry_id, entry_vectors.c.vector)
+        .join(
+            archived_entries,
+            sa.and_(
+                archived_entries.c.mind_id == entry_vectors.c.mind_id,
+                archived_entries.c.entry_id == entry_vectors.c.entry_id,
+                archived_entries.c.until.is_(None),
+            ),
+        )
+        .where(entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model)
+    )
+    return {row.entry_id: row.vector for row in connection.execute(statement)}
+
+
+def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: str, given: Mapping[str, bytes]) -> None:
+    """Keep a vector for each entry that exists, in place of an older one."""
+    for chunk in _chunks(given):
+        known = connection.execute(
+            sa.select(entries.c.id).where(entries.c.mind_id == mind_id, entries.c.id.in_(chunk))
+        ).scalars()
+        of = {"mind_id": mind_id, "tenant": tenant, "model": model}
+        rows = [{**of, "entry_id": entry_id, "vector": given[entry_id]} for entry_id in known]
+        connection.execute(
+            sa.delete(entry_vectors).where(
+                entry_vectors.c.mind_id == mind_id,
+                entry_vectors.c.model == model,
+                entry_vectors.c.entry_id.in_(chunk),
+            )
+        )
+        if rows:
+            connection.execute(sa.insert(entry_vectors), rows)
+
+
+def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[str, str]:
+    """What of the archive may change."""
+    if version.archive_of is not None:
+        return _pairs(connection, _in_archive(mind_id, None))
+    ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
+    before: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        before |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
+    return before
+
+
+def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:
+    return {row.entry_id: row.block for row in connection.execute(statement)}
+
+
+def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any]:
+    statement = sa.select(archived_entries.c.entry_id, archived_entries.c.block).where(
+        archived_entries.c.mind_id == mind_id
+    )
+    if number is None:
+        return statement.where(archived_entries.c.until.is_(None))
+    return statement.where(
+        archived_entries.c.since <= number,
+        sa.or_(archived_entries.c.until.is_(None), archived_entries.c.until > number),
+    )
+
+
+def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Sequence[str]) -> None:
+    sqlite = connection.dialect.name == "sqlite"
+    for chunk in _chunks(ids):
+        found_rows = connection.execute(
+            sa.select(entries.c.id, entries.c.text, entries.c.cue).where(
+                entries.c.mind_id == mind_id, entries.c.id.in_(chunk)
+            )
+        )
+        rows = [
+            {
+                "mind": _token(mind_id),
+                "mind_id": mind_id,
+                "tenant": tenant,
+                "entry_id": row.id,
+                "words": storable(f"{row.text}\n{row.cue}"),
+            }
+            for row in found_rows
+        ]
+        if rows:
+            connection.execute(_SQLITE_INSERT if sqlite else _POSTGRES_INSERT, rows)
+
+
+def _unsearchable(connection: Connection, mind_id: str, ids: Sequence[str]) -> None:
+    drop = _SQLITE_DROP if connection.dialect.name == "sqlite" else _POSTGRES_DROP
+    for entry_id in ids:
+        connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}", "entry_id": entry_id})
+
+
+def _token(mind_id: str) -> str:
+    """The mind's id as one word."""
+    return "m" + re.sub(r"[^0-9A-Za-z]", "", mind_id)
+
+
+def _plain(words: Iterable[str]) -> list[str]:
+    """Letters and digits alone, each word once."""
+    split = (re.findall(r"\w+", word.replace("_", " ").casefold()) for word in words)
+    return list(dict.fromkeys(itertools.chain.from_iterable(split)))[:_WORDS_AT_MOST]
+
+
+def _chunks(ids: Iterable[str]) -> Iterable[list[str]]:
+    remaining = iter(ids)
+    while chunk := list(itertools.islice(remaining, _IDS_AT_ONCE)):
+        yield chunk

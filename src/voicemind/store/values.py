@@ -1,0 +1,264 @@
+"""What is kept, as plain values.
+
+Every value belongs to a tenant; another tenant's things do not exist. Ids of ours are UUIDv7 strings (sortable by time); ids that come from
+outside (users, conversations, agents) are external strings, unique for their tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Role = Literal["user", "agent"]
+Modality = Literal["speech", "text"]
+ConversationStatus = Literal["active", "detached", "ended", "reflected", "failed"]
+ReflectionStatus = Literal["waiting", "running", "review", "done", "failed"]
+"""`review`: the proposal waits for a person's word."""
+Author = Literal["preset", "reflection", "person", "import", "undo", "erasure"]
+ChangeKind = Literal["add", "update", "supersede", "remove", "merge", "archive", "recall", "restore"]
+MeetingKind = Literal["meeting", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class MindKey:
+    """Whose mind: an agent's, or an agent's with one user. `user_id` is "" where the agent's mind is not scoped to users."""
+
+    tenant: str
+    agent: str
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an entry rests on: the quoted words of one turn of one conversation."""
+
+    conversation_id: str
+    turn: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One remembered statement. Immutable: a changed statement is another entry with another id.
+
+    `origins` are the ids of the entries out of whose words this one's were made: without its own part of the evidence,
+    they are what is left of it. `at` is when it was said (None: not said by anybody). `cue` are words that were near it
+    when it was said: for finding it again, never shown.
+    """
+
+    id: str
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    origins: tuple[str, ...] = ()
+    at: datetime | None = None
+    cue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between a version and its parent, in ids alone.
+
+    `gone` left `block` (for `archive`: for the archive), `came` is what stands there instead. `reason` is a sentence for people.
+    """
+
+    kind: ChangeKind
+    block: str
+    gone: tuple[str, ...] = ()
+    came: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MindVersion:
+    """An immutable state of a mind.
+
+    `number` counts from 1 without gaps, and `parent` is the version it was made from (0: from nothing). `blocks` maps the label of
+    each reflective block to its entries, in order; what no longer fitted there is in the archive (`Store.archived`).
+    `conversation_id` names the conversation whose reflection wrote it, if one did; `restores` the version that an undo brought back.
+    """
+
+    key: MindKey
+    number: int
+    author: Author
+    created_at: datetime
+    blocks: Mapping[str, tuple[Entry, ...]]
+    notes: str = ""
+    conversation_id: str | None = None
+    changes: tuple[Change, ...] = ()
+    restores: int | None = None
+
+    @property
+    def parent(self) -> int:
+        """The version this one was made from; 0 for the first."""
+        return self.number - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version on its way: what `parent` becomes.
+
+    `archive` are entries that join the archive, under the label of their block; `unarchive` are the ids of those that leave it.
+    `archive_of`, where given, names an older version: the archive becomes what it was then, before the two others are done.
+    """
+
+    parent: int
+    author: Author
+    blocks: Mapping[str, tuple[Entry, ...]]
+    archive: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict[str, tuple[Entry, ...]])
+    unarchive: tuple[str, ...] = ()
+    archive_of: int | None = None
+    changes: tuple[Change, ...] = ()
+    notes: str = ""
+    conversation_id: str | None = None
+    restores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MindSummary:
+    """A mind in a list."""
+
+    key: MindKey
+    version: int
+    entries: int
+    archived: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedEntry:
+    """An entry that is remembered but stands in no block; `block` is where it stood or would stand."""
+
+    entry: Entry
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An archived entry that full-text search found; `rank` counts from 0, the best first."""
+
+    entry: Entry
+    block: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk alone.
+
+    `meeting_id` names the meeting it belongs to. `intent_notes` were written before it, for the agent alone.
+    """
+
+    tenant: str
+    id: str
+    agent: str
+    user_id: str
+    channel: str
+    status: ConversationStatus
+    created_at: datetime
+    active_at: datetime
+    anonymous: bool = False
+    ended_at: datetime | None = None
+    meeting_id: str | None = None
+    intent_notes: str = ""
+    turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A planned encounter of one or more agents with participants; each agent has a conversation of its own in it."""
+
+    tenant: str
+    id: str
+    kind: MeetingKind
+    topic: str
+    participants: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person, as far as we know them: the id that somebody gave them."""
+
+    tenant: str
+    id: str
+    anonymous: bool
+    created_at: datetime
+    conversations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The receipt of an erasure: numbers alone.
+
+    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users` to how many
+    are gone. `scrubbed` says whether the bytes have left the files too; until then the sweep tries again.
+    """
+
+    tenant: str
+    id: str
+    created_at: datetime
+    counts: Mapping[str, int]
+    scrubbed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """An agent that was made through the API: its definition as plain JSON."""
+
+    tenant: str
+    slug: str
+    definition: Mapping[str, Any]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side said. `seq` counts from 1 in its conversation.
+
+    `generated` is what was said or written; `heard` is how much of it reached the person (equal for user turns; None: not known).
+    `timings_ms` are latency parts in milliseconds (`heard`, `thought_first`, `spoke_first`).
+    """
+
+    seq: int
+    role: Role
+    generated: str
+    heard: str | None
+    created_at: datetime
+    interrupted: bool = False
+    modality: Modality = "text"
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn that has no place in its conversation yet."""
+
+    role: Role
+    generated: str
+    heard: str | None = None
+    interrupted: bool = False
+    modality: Modality = "text"
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Reflection:
+    """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
+
+    `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
+    `error` is the code of the last failure. `proposal` is what waits for a person's word, as plain JSON (`mind.reflection.proposal`).
+    """
+
+    id: str
+    key: MindKey
+    conversation_id: str
+    status: ReflectionStatus
+    attempts: int = 0
+    before: int | None = None
+    after: int | None = None
+    notes: str = ""
+    error: str = ""
+    proposal: tuple[Mapping[str, Any], ...] = ()
+    created_at: datetime | None = None

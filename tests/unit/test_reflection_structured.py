@@ -12,6 +12,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.unit.test_reflection_attacks import ATTACKS, ORDERS
 
 from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable
@@ -29,7 +30,12 @@ pytestmark = pytest.mark.anyio
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()
-COUNSELLOR, THALIA = AGENTS["counsellor"], AGENTS["thalia"]
+THALIA = AGENTS["thalia"]
+LABELS = {"patient_memory": "memory", "treatment_plan": "goals", "role": "identity"}
+COUNSELLOR = replace(
+    AGENTS["counsellor"],
+    blocks=tuple(replace(block, label=LABELS.get(block.label, block.label)) for block in AGENTS["counsellor"].blocks),
+)
 CAT = Entry("id-cat", "The user's cat is called Biscuit.", (Evidence("old", 1, "my cat is called Biscuit"),))
 CITY = Entry("id-city", "The user lives in Oslo.", (Evidence("old", 2, "I live in Oslo"),))
 TOWN = Entry("id-town", "The user's home is in Oslo.", (Evidence("old", 3, "my home is Oslo"),))

@@ -119,8 +119,21 @@ class Settings(BaseSettings):
         15, gt=0, le=3600, description="How often open conversations are looked through, in seconds."
     )
     reflection_lease_s: float = Field(
-        60, gt=0, le=3600, description="After how long a reflection of a dead process is taken over, in seconds."
+        30, gt=0, le=3600, description="After how long a reflection of a dead process is taken over, in seconds."
     )
+    reflection_limit_s: float = Field(
+        600, gt=0, le=86_400, description="How long one attempt at a reflection may take, in seconds."
+    )
+    reflection_attempts: int = Field(
+        5, ge=1, le=20, description="How often a reflection is tried before it is given up, visibly."
+    )
+    reflection_retry_s: float = Field(
+        5,
+        gt=0,
+        le=3600,
+        description="How long a reflection waits after its first failure, in seconds; four times as long after each further one.",
+    )
+    reflection_workers: int = Field(1, ge=1, le=64, description="Reflections done side by side by one process.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of readable text.")
 

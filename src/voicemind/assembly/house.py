@@ -24,15 +24,18 @@ from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
+from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
+from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
@@ -82,25 +85,14 @@ class House:
         settings = self.settings
         minds = Minds(self.store)
         self.replies = Replies(self.llm, minds)
-        self.opening = Opening(self.store, self.agents)
+        self.roster = Roster(self.agents, self.store)
+        self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        self.endings = Endings(
-            self.store,
-            self.opening,
-            minds,
-            self.replies,
-            ExtractiveReflector(self.llm),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            patience=Patience(
-                idle_s=settings.session_timeout_minutes * 60,
-                stale_s=settings.stale_minutes * 60,
-                reflection_s=settings.reflection_wait_s,
-                end_s=settings.end_wait_s,
-                detached_s=settings.detached_s,
-                sweep_every_s=settings.sweep_every_s,
-                lease_s=settings.reflection_lease_s,
-            ),
+        reflecting = Reflecting(self.store, self.opening, minds, self.replies, ExtractiveReflector(self.llm))
+        worker = reflection_worker(
+            self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
+        self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[ASGIApp]:
@@ -176,11 +168,11 @@ class House:
             endings=self.endings,
             exchanges=exchanges,
             live=self.live,
-            agents=self.agents,
+            roster=self.roster,
             guests=self.guests,
             problem=self.why_not_ready,
         )
-        completions = ChatCompletions(self.opening, exchanges, self.agents)
+        completions = ChatCompletions(self.opening, exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [*admin.routes(), *completions.routes(), *voice.routes()],

@@ -190,6 +190,10 @@ class Reflections(Protocol):
         """
         ...
 
+    async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
+        """Lease a claimed reflection for `lease_s` seconds from now; False where it is over or another claim holds it."""
+        ...
+
     async def finish_reflection(
         self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
     ) -> Reflection:
@@ -208,6 +212,13 @@ class Reflections(Protocol):
 
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
         """Note the failure's code and make the reflection due again after `delay_s` seconds; None gives it up: it and its conversation are `failed`."""
+        ...
+
+    async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:
+        """Make a failed reflection due now, its attempts counted from the beginning, its conversation `ended` again; any other is unchanged.
+
+        Returns the reflection as it is then. Raises UnknownConversation where there is none.
+        """
         ...
 
     async def pending_reflections(self, key: MindKey) -> int:

@@ -20,6 +20,7 @@
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
+    │       └── UpstreamAuth     a service does not accept our key
     ├── StaleVersion             somebody wrote a newer version of the mind first
     ├── StorageUnavailable       the database cannot take or give anything now
     └── Misconfigured            at start only: names the setting and the accepted values
@@ -180,6 +181,13 @@ class ProviderRefused(ProviderError):
     """The provider will not do this, however often it is asked."""
 
     code = "provider_refused"
+
+
+class UpstreamAuth(ProviderRefused):
+    """A service does not accept the key that this server has for it."""
+
+    code = "upstream_auth"
+    status = 502
 
 
 class StaleVersion(VoicemindError):

@@ -10,13 +10,17 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.discretion import Discreet
 from voicemind.mind.history import fitting
-from voicemind.store.values import MindKey
+from voicemind.store.values import MindKey, MindVersion
 
 CHARS_A_TOKEN = 3
 """Fewer than English text has on average, so that a history measured in characters surely fits."""
+
+SAID_LATELY = 3
+"""Messages that a search of the archive looks at: the newest alone is often "and then?"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,10 @@ class Situation:
 class Replies:
     """Answers for every agent, with one model and the minds as they are now."""
 
-    def __init__(self, llm: Llm, minds: Minds) -> None:
+    def __init__(self, llm: Llm, minds: Minds, archives: Archives | None = None) -> None:
         self._llm = llm
         self._minds = minds
+        self._archives = archives
 
     async def reply(self, situation: Situation) -> AsyncGenerator[TextDelta | Finished, None]:
         """The answer, piece by piece; exactly one Finished comes last. Iterate under `aclosing`. Raises ProviderError, StorageUnavailable."""
@@ -68,10 +73,31 @@ class Replies:
 
     async def warm(self, situation: Situation) -> None:
         """Have the model read what every reply of this mind begins with."""
-        await self._llm.warm((await self._messages(situation))[:1])
+        await self._llm.warm((Message("system", await self.system(situation)),))
+
+    async def system(self, situation: Situation) -> str:
+        """The system message that every reply in this situation begins with. Raises StorageUnavailable."""
+        return self._system(situation, await self._minds.newest(situation.key))
 
     async def _messages(self, situation: Situation) -> tuple[Message, ...]:
         version = await self._minds.newest(situation.key)
+        system = self._system(situation, version)
+        history = tuple(situation.history)
+        if history and history[-1].role == "user":
+            history = (*history[:-1], Message("user", await self._beside(situation, version)))
+        room = (self._llm.context_tokens - self._answer_tokens(situation)) * CHARS_A_TOKEN - len(system)
+        return (Message("system", system), *fitting(history, chars=max(room, 400)))
+
+    async def _beside(self, situation: Situation, version: MindVersion | None) -> str:
+        """The person's last words with what they call up."""
+        newest = situation.history[-1].content
+        if self._archives is None or version is None:
+            return newest
+        said = [message.content for message in situation.history[-SAID_LATELY:]]
+        names = (situation.agent.name, situation.person)
+        return prompt.beside(newest, await self._archives.recall(version, said, names=names))
+
+    def _system(self, situation: Situation, version: MindVersion | None) -> str:
         system = prompt.compose(
             situation.agent,
             version,
@@ -82,8 +108,7 @@ class Replies:
         )
         if situation.guidance:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
-        room = (self._llm.context_tokens - self._answer_tokens(situation)) * CHARS_A_TOKEN - len(system)
-        return (Message("system", system), *fitting(situation.history, chars=max(room, 400)))
+        return system
 
     def _answer_tokens(self, situation: Situation) -> int:
         """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""

@@ -114,6 +114,24 @@ def vectors(connection: Connection, mind_id: str, *, model: str) -> dict[str, by
     return {row.entry_id: row.vector for row in connection.execute(statement)}
 
 
+def without_vector(connection: Connection, mind_id: str, *, model: str, limit: int) -> dict[str, str]:
+    """Texts of archived entries without a vector of this model, by entry id."""
+    seen = sa.select(entry_vectors.c.entry_id).where(
+        entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model, entry_vectors.c.entry_id == entries.c.id
+    )
+    statement = (
+        sa.select(entries.c.id, entries.c.text)
+        .join(
+            archived_entries,
+            sa.and_(archived_entries.c.mind_id == entries.c.mind_id, archived_entries.c.entry_id == entries.c.id),
+        )
+        .where(entries.c.mind_id == mind_id, archived_entries.c.until.is_(None), ~seen.exists())
+        .order_by(entries.c.id)
+        .limit(limit)
+    )
+    return {row.id: row.text for row in connection.execute(statement)}
+
+
 def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: str, given: Mapping[str, bytes]) -> None:
     """Keep a vector for each entry that exists, in place of an older one."""
     for chunk in _chunks(given):

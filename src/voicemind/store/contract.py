@@ -154,6 +154,10 @@ class Minds(Protocol):
         """What `put_vectors` kept for the entries of this mind's archive, by entry id."""
         ...
 
+    async def without_vector(self, key: MindKey, model: str, *, limit: int = 50) -> Mapping[str, str]:
+        """The texts of archived entries of which `model` has made no vector yet, by entry id."""
+        ...
+
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
         """Keep the embedding (little-endian float32) that `model` made of each entry; ids that the mind does not know are left out."""
         ...

@@ -110,6 +110,12 @@ def vectors(connection: Connection, key: MindKey, *, model: str) -> Mapping[str,
     return {} if mind_id is None else archive.vectors(connection, mind_id, model=model)
 
 
+def without_vector(connection: Connection, key: MindKey, *, model: str, limit: int) -> Mapping[str, str]:
+    """Texts of archived entries that the model has not seen."""
+    mind_id = id_of(connection, key)
+    return {} if mind_id is None else archive.without_vector(connection, mind_id, model=model, limit=limit)
+
+
 def keep_vectors(connection: Connection, key: MindKey, *, model: str, given: Mapping[str, bytes]) -> None:
     """Keep these vectors; of a mind that is gone, none."""
     mind_id = id_of(connection, key)

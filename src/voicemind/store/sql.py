@@ -182,6 +182,9 @@ class SqlStore:
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
         return await self._read(partial(mind_pages.vectors, key=key, model=model))
 
+    async def without_vector(self, key: MindKey, model: str, *, limit: int = 50) -> Mapping[str, str]:
+        return await self._read(partial(mind_pages.without_vector, key=key, model=model, limit=limit))
+
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
         await self._writer.write(partial(mind_pages.keep_vectors, key=key, model=model, given=vectors))
 

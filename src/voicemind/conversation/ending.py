@@ -11,12 +11,14 @@ import structlog
 from voicemind.clock import monotonic_s, utc_now
 from voicemind.config import Settings
 from voicemind.conversation.opening import Opened, Opening
-from voicemind.errors import UnknownAgent, VoicemindError
+from voicemind.errors import UnknownAgent, UnknownConversation, VoicemindError
 from voicemind.jobs.worker import LOOK_AGAIN_S, Worker
 from voicemind.store.contract import Store
 from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
+
+SETTLED = ("done", "failed", "review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,12 @@ class Endings:
         return reflection
 
     async def reflection(self, opened: Opened, *, wait_s: float) -> Reflection | None:
-        """The reflection once it is done or failed; None where that takes longer than `wait_s`."""
+        """The reflection once it is done, failed, or waits for a person's word; None where that takes longer than `wait_s`."""
         with anyio.move_on_after(wait_s):
             while True:
                 settled = self._worker.settled
                 reflection = await self._store.reflection(opened.conversation.tenant, opened.conversation.id)
-                if reflection and reflection.status in ("done", "failed"):
+                if reflection and reflection.status in SETTLED:
                     return reflection
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await settled.wait()
@@ -135,7 +137,8 @@ class Endings:
             await anyio.sleep(self.patience.sweep_every_s)
 
     async def _sweep_once(self) -> None:
-        """End what nobody will go on with."""
+        """End what nobody will go on with, and rewrite files that still hold what was erased."""
+        await self._store.scrub()
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)
@@ -146,11 +149,17 @@ class Endings:
     async def _end_left(self, tenant: str, identity: str) -> None:
         """End one conversation; what goes wrong with it must not keep the others waiting."""
         try:
-            try:
-                await self.end(await self._opening.found(tenant, identity))
-            except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
-                conversation = await self._store.conversation(tenant, identity)
-                await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
-                self._worker.wake()
+            await self._end_whoever_it_was_with(tenant, identity)
+        except UnknownConversation:  # it was erased meanwhile
+            self._detached.pop((tenant, identity), None)
         except VoicemindError as error:
             log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)
+
+    async def _end_whoever_it_was_with(self, tenant: str, identity: str) -> None:
+        try:
+            await self.end(await self._opening.found(tenant, identity))
+        except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
+            conversation = await self._store.conversation(tenant, identity)
+            await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
+            self._detached.pop((tenant, identity), None)
+            self._worker.wake()

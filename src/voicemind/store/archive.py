@@ -74,6 +74,14 @@ def page(connection: Connection, mind_id: str, *, number: int | None, after: str
     return _pairs(connection, statement)
 
 
+def these(connection: Connection, mind_id: str, *, number: int | None, ids: Sequence[str]) -> dict[str, str]:
+    """Those of the ids that are archived, with their blocks."""
+    blocks: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        blocks |= _pairs(connection, _in_archive(mind_id, number).where(archived_entries.c.entry_id.in_(chunk)))
+    return dict(sorted(blocks.items()))
+
+
 def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:
     """Ids of archived entries that hold any of the words, with their blocks, the best first."""
     plain = _plain(words)
@@ -85,9 +93,7 @@ def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: 
     else:
         rows = connection.execute(_POSTGRES_FIND, {"mind_id": mind_id, "query": " | ".join(plain), "limit": limit})
     ids = [row.entry_id for row in rows]
-    blocks: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        blocks |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
+    blocks = these(connection, mind_id, number=None, ids=ids)
     return [(entry_id, blocks[entry_id]) for entry_id in ids if entry_id in blocks]
 
 
@@ -106,6 +112,24 @@ def vectors(connection: Connection, mind_id: str, *, model: str) -> dict[str, by
         .where(entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model)
     )
     return {row.entry_id: row.vector for row in connection.execute(statement)}
+
+
+def without_vector(connection: Connection, mind_id: str, *, model: str, limit: int) -> dict[str, str]:
+    """Texts of archived entries without a vector of this model, by entry id."""
+    seen = sa.select(entry_vectors.c.entry_id).where(
+        entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model, entry_vectors.c.entry_id == entries.c.id
+    )
+    statement = (
+        sa.select(entries.c.id, entries.c.text)
+        .join(
+            archived_entries,
+            sa.and_(archived_entries.c.mind_id == entries.c.mind_id, archived_entries.c.entry_id == entries.c.id),
+        )
+        .where(entries.c.mind_id == mind_id, archived_entries.c.until.is_(None), ~seen.exists())
+        .order_by(entries.c.id)
+        .limit(limit)
+    )
+    return {row.id: row.text for row in connection.execute(statement)}
 
 
 def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: str, given: Mapping[str, bytes]) -> None:
@@ -139,10 +163,7 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     if version.archive_of is not None:
         return _pairs(connection, _in_archive(mind_id, None))
     ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
-    before: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        before |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
-    return before
+    return these(connection, mind_id, number=None, ids=ids)
 
 
 def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:

@@ -165,15 +165,25 @@ class SqlStore:
         return await self._read(partial(minds.these, key=key, ids=ids))
 
     async def archived(
-        self, key: MindKey, *, number: int | None = None, after: str | None = None, limit: int = 50
+        self,
+        key: MindKey,
+        *,
+        number: int | None = None,
+        ids: Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int = 50,
     ) -> tuple[ArchivedEntry, ...]:
-        return await self._read(partial(mind_pages.archived, key=key, number=number, after=after, limit=limit))
+        page = partial(mind_pages.archived, key=key, number=number, ids=ids, after=after, limit=limit)
+        return await self._read(page)
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         return await self._read(partial(mind_pages.found, key=key, words=words, limit=limit))
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
         return await self._read(partial(mind_pages.vectors, key=key, model=model))
+
+    async def without_vector(self, key: MindKey, model: str, *, limit: int = 50) -> Mapping[str, str]:
+        return await self._read(partial(mind_pages.without_vector, key=key, model=model, limit=limit))
 
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
         await self._writer.write(partial(mind_pages.keep_vectors, key=key, model=model, given=vectors))

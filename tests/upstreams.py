@@ -74,9 +74,9 @@ class Upstream:
 
 
 @asynccontextmanager
-async def anthropic_service(**given: Any) -> AsyncIterator[Upstream]:
+async def anthropic_service(*, words: int = 1024, **given: Any) -> AsyncIterator[Upstream]:
     """Anthropic's Messages API."""
-    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=1024, **given))
+    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=words, **given))
 
     async def messages(request: Request) -> Response:
         try:
@@ -97,9 +97,9 @@ async def anthropic_service(**given: Any) -> AsyncIterator[Upstream]:
 
 
 @asynccontextmanager
-async def openai_service(**given: Any) -> AsyncIterator[Upstream]:
+async def openai_service(*, words: int = 1024, **given: Any) -> AsyncIterator[Upstream]:
     """OpenAI's Chat Completions API."""
-    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=1024, **given))
+    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=words, **given))
 
     async def completions(request: Request) -> Response:
         try:

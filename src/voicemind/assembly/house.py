@@ -13,7 +13,7 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import STTS, TTSS, VADS, build_llm, chosen
+from voicemind.assembly.providers import STTS, TTSS, VADS, build_llm, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
@@ -33,7 +33,6 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
-from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
@@ -88,7 +87,7 @@ class House:
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        reflecting = Reflecting(self.store, self.opening, minds, self.replies, ExtractiveReflector(self.llm))
+        reflecting = Reflecting(self.store, self.opening, minds, self.replies, build_reflector(settings, self.llm))
         worker = reflection_worker(
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )

@@ -14,6 +14,7 @@
     │   ├── UnknownMeeting       no such meeting
     │   ├── UnknownUser          no such person
     │   ├── InMeeting            the agent is in another live meeting (names it)
+    │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
     │   └── Busy                 at capacity, with a time to come back
     ├── ProviderError            a model or a service failed
@@ -132,6 +133,13 @@ class InMeeting(ClientMistake):
     def __init__(self, message: str, *, meeting_id: str) -> None:
         super().__init__(message)
         self.meeting_id = meeting_id
+
+
+class NotWaiting(ClientMistake):
+    """The reflection is not in the state that this needs."""
+
+    code = "not_waiting"
+    status = 409
 
 
 class ConversationOver(ClientMistake):

@@ -116,7 +116,7 @@ def hosted_model(settings: Settings) -> Check | None:
     if problem := settings.missing_key(name):
         return Check("hosted model", "missing", problem, f"VOICEMIND_{name.upper()}_API_KEY=the key")
     model, key = getattr(settings, f"{name}_model"), getattr(settings, f"{name}_api_key").get_secret_value()
-    address = urlsplit(getattr(settings, f"{name}_base_url"))
+    address = urlsplit(str(getattr(settings, f"{name}_base_url")))
     where = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
     return Check("hosted model", "ok", f"{model} at {where} ({'key ********' if key else 'without a key'})")
 

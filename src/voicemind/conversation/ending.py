@@ -18,6 +18,8 @@ from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
 
+SETTLED = ("done", "failed", "review")
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -74,12 +76,12 @@ class Endings:
         return reflection
 
     async def reflection(self, opened: Opened, *, wait_s: float) -> Reflection | None:
-        """The reflection once it is done or failed; None where that takes longer than `wait_s`."""
+        """The reflection once it is done, failed, or waits for a person's word; None where that takes longer than `wait_s`."""
         with anyio.move_on_after(wait_s):
             while True:
                 settled = self._worker.settled
                 reflection = await self._store.reflection(opened.conversation.tenant, opened.conversation.id)
-                if reflection and reflection.status in ("done", "failed"):
+                if reflection and reflection.status in SETTLED:
                     return reflection
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await settled.wait()
@@ -135,7 +137,8 @@ class Endings:
             await anyio.sleep(self.patience.sweep_every_s)
 
     async def _sweep_once(self) -> None:
-        """End what nobody will go on with."""
+        """End what nobody will go on with, and rewrite files that still hold what was erased."""
+        await self._store.scrub()
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)

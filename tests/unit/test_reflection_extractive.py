@@ -240,7 +240,9 @@ def test_a_proposal_applied_twice_adds_nothing(texts: list[str]) -> None:
     proposal = anyio.run(run)
     made = apply(fresh(), proposal.operations, COUNSELLOR).version
     once = grown(fresh(), proposal)
-    archive = [ArchivedEntry(entry, label) for label, block in (made.archive if made else {}).items() for entry in block]
+    archive = [
+        ArchivedEntry(entry, label) for label, block in (made.archive if made else {}).items() for entry in block
+    ]
     assert apply(once, proposal.operations, COUNSELLOR, archived=archive).version is None
 
 

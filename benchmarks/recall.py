@@ -14,6 +14,7 @@ from benchmarks.labelled import talks
 from benchmarks.memory import FullText
 from voicemind.assembly import EMBEDDERS
 from voicemind.config import Settings
+from voicemind.embedding.contract import Vectors
 from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, share
 
 Result = dict[str, float | int | str]
@@ -64,9 +65,10 @@ def _sentence(words: Sequence[str], chance: random.Random, *, longest: int = 24)
     return " ".join(chance.choice(words) for _ in range(chance.randint(5, longest)))
 
 
-def _unit(count: int, dimensions: int) -> np.ndarray:
-    points = np.random.default_rng(7).standard_normal((count, dimensions)).astype(np.float32)
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
+def _unit(count: int, dimensions: int) -> Vectors:
+    points: Vectors = np.random.default_rng(7).standard_normal((count, dimensions)).astype(np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points
 
 
 def _part(spent: list[float], part: int) -> float:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import anyio
@@ -17,7 +18,7 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import MindKey, MindVersion, Reflection, Turn
+from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflection, Turn
 
 POINTS = (
     "transcript committed",
@@ -79,13 +80,22 @@ class Mortally(ExtractiveReflector):
     point = ""
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         if self.point == HANGS:
             sys.stdout.write(f"{THINKING}\n")
             sys.stdout.flush()
             await anyio.sleep_forever()
-        proposal = await super().reflect(agent, version, turns, conversation_id=conversation_id, person=person)
+        proposal = await super().reflect(
+            agent, version, turns, conversation_id=conversation_id, person=person, archived=archived
+        )
         assert proposal.operations, "a point that nothing is written at would prove nothing"
         if self.point == "model answered":
             die()
@@ -107,7 +117,8 @@ async def live(url: str, point: str, conversation: str, sentence: str) -> None:
     store = Mortal(url)
     await store.start()
     reflector = Mortally(ScriptedLlm())
-    home = Home.build(store, reflector, name="mortal", pace=QUICK)
+    pace = replace(QUICK, lease_s=2.0 if point == HANGS else 0.05)
+    home = Home.build(store, reflector, name="mortal", pace=pace)
     store.point = reflector.point = point
     if point in STATEMENTS:
         die_after_statement(*STATEMENTS[point])

@@ -16,11 +16,13 @@ from voicemind.jobs.backoff import Backoff
 from voicemind.jobs.reflections import Reflections
 from voicemind.jobs.worker import Pace, Worker
 from voicemind.llm.scripted import ScriptedLlm
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.contract import Add, Proposal, Reflector
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
+from voicemind.mind.roster import Roster
 from voicemind.store.contract import Store
 from voicemind.store.values import (
     ArchivedEntry,
@@ -90,7 +92,7 @@ class Home:
         """On a store that is started. Without a reflector, the embedded one with the scripted model."""
         llm = ScriptedLlm()
         minds = Minds(store)
-        opening = Opening(store, load_agents())
+        opening = Opening(store, Roster(load_agents(), store))
         reflecting = Reflecting(
             store, opening, minds, Replies(llm, minds), reflector if reflector else ExtractiveReflector(llm)
         )
@@ -100,7 +102,7 @@ class Home:
 
     async def talk(self, name: str, *sentences: str) -> Opened:
         """A conversation in which this was said, and answered."""
-        agent = self.opening.agent(KEY.agent)
+        agent = await self.opening.agent(TENANT, KEY.agent)
         opened = await self.opening.open(agent, tenant=TENANT, user_id=USER, conversation_id=name, channel="browser")
         for sentence in sentences:
             await self.store.append_turn(TENANT, name, NewTurn("user", sentence, heard=sentence))

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from voicemind.errors import ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reflection.likeness import same_text
-from voicemind.store.values import Entry, MindVersion, Role, Turn
+from voicemind.store.values import ArchivedEntry, Entry, MindVersion, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AGENTS = load_agents()
@@ -238,8 +239,12 @@ def test_a_proposal_applied_twice_adds_nothing(texts: list[str]) -> None:
         return await ExtractiveReflector(Answering()).reflect(COUNSELLOR, fresh(), turns(*texts), conversation_id="c")
 
     proposal = anyio.run(run)
+    made = apply(fresh(), proposal.operations, COUNSELLOR).version
     once = grown(fresh(), proposal)
-    assert apply(once, proposal.operations, COUNSELLOR).version is None
+    archive = [
+        ArchivedEntry(entry, label) for label, block in (made.archive if made else {}).items() for entry in block
+    ]
+    assert apply(once, proposal.operations, COUNSELLOR, archived=archive).version is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -29,11 +29,13 @@ from voicemind.conversation.session import Session, Show
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
+from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
@@ -83,7 +85,8 @@ class House:
         settings = self.settings
         minds = Minds(self.store)
         self.replies = Replies(self.llm, minds)
-        self.opening = Opening(self.store, self.agents)
+        self.roster = Roster(self.agents, self.store)
+        self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
         reflecting = Reflecting(self.store, self.opening, minds, self.replies, ExtractiveReflector(self.llm))
         worker = reflection_worker(
@@ -165,11 +168,11 @@ class House:
             endings=self.endings,
             exchanges=exchanges,
             live=self.live,
-            agents=self.agents,
+            roster=self.roster,
             guests=self.guests,
             problem=self.why_not_ready,
         )
-        completions = ChatCompletions(self.opening, exchanges, self.agents)
+        completions = ChatCompletions(self.opening, exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [*admin.routes(), *completions.routes(), *voice.routes()],

@@ -20,7 +20,7 @@ from voicemind import __version__
 from voicemind.cli.client import Server
 from voicemind.config import Settings
 from voicemind.errors import Misconfigured
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
 from voicemind.models import catalog
 from voicemind.ops.auth import Keys

@@ -12,13 +12,17 @@ import anyio.to_thread
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import StorageUnavailable
-from voicemind.store import conversations, mind_pages, minds, reflections, schema, turns
+from voicemind.store import conversations, meetings, mind_pages, minds, people, reflections, schema, turns
 from voicemind.store.database import READERS, open_engine, parse_url, translated
 from voicemind.store.values import (
+    AgentRecord,
     ArchivedEntry,
     Conversation,
+    ConversationStatus,
     Entry,
     Found,
+    Meeting,
+    MeetingKind,
     MindKey,
     MindSummary,
     MindVersion,
@@ -27,6 +31,7 @@ from voicemind.store.values import (
     Reflection,
     ReflectionStatus,
     Turn,
+    User,
 )
 from voicemind.store.writer import Writer
 
@@ -77,13 +82,31 @@ class SqlStore:
         channel: str,
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
+        meeting_id: str | None = None,
+        intent_notes: str = "",
     ) -> Conversation:
-        opening = conversations.Opening(key, conversation_id, user_id, channel, anonymous, seed or {})
-        conversations.check_ids(opening)
+        opening = conversations.Opening(
+            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, intent_notes
+        )
+        conversations.check(opening)
         return await self._writer.write(partial(conversations.opened, opening=opening))
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
         return await self._read(partial(conversations.one, tenant=tenant, conversation_id=conversation_id))
+
+    async def conversations(
+        self,
+        tenant: str,
+        *,
+        agent: str | None = None,
+        user_id: str | None = None,
+        status: ConversationStatus | None = None,
+        meeting_id: str | None = None,
+        before: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[Conversation, ...]:
+        wanted = conversations.Wanted(agent, user_id, status, meeting_id)
+        return await self._read(partial(conversations.listed, tenant=tenant, wanted=wanted, before=before, limit=limit))
 
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
         return await self._writer.write_many(turns.append_turns, turns.Append(tenant, conversation_id, turn))
@@ -188,6 +211,36 @@ class SqlStore:
 
     async def pending_reflections(self, key: MindKey) -> int:
         return await self._read(partial(reflections.pending, key=key))
+
+    async def make_meeting(
+        self, tenant: str, meeting_id: str, *, kind: MeetingKind, topic: str, participants: Sequence[str]
+    ) -> Meeting:
+        meeting = meetings.planned(tenant, meeting_id, kind=kind, topic=topic, participants=participants)
+        return await self._writer.write(partial(meetings.made, meeting=meeting))
+
+    async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
+        return await self._read(partial(meetings.one, tenant=tenant, meeting_id=meeting_id))
+
+    async def meetings(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Meeting, ...]:
+        return await self._read(partial(meetings.listed, tenant=tenant, before=before, limit=limit))
+
+    async def meeting_of(self, key: MindKey) -> str | None:
+        return await self._read(partial(meetings.live, key=key))
+
+    async def put_agent(self, tenant: str, slug: str, definition: Mapping[str, Any]) -> AgentRecord:
+        record = meetings.agent_record(tenant, slug, definition=definition)
+        return await self._writer.write(partial(meetings.put_agent, record=record))
+
+    async def agents(self, tenant: str) -> tuple[AgentRecord, ...]:
+        return await self._read(partial(meetings.all_agents, tenant=tenant))
+
+    async def user(self, tenant: str, user_id: str) -> User:
+        return await self._read(partial(people.one, tenant=tenant, user_id=user_id))
+
+    async def users(self, tenant: str, *, after: str | None = None, limit: int = 50) -> tuple[User, ...]:
+        return await self._read(partial(people.listed, tenant=tenant, after=after, limit=limit))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         """Run the query in a transaction of its own: everything it reads is of one moment on SQLite."""

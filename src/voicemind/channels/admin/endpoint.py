@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -19,8 +19,8 @@ from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import END_LIMIT_S, Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable, Unauthenticated
-from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import render_block
+from voicemind.mind.roster import Roster
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
 from voicemind.store.contract import Store
 from voicemind.store.values import MindVersion, Reflection
@@ -59,12 +59,12 @@ class Admin:
         endings: Endings,
         exchanges: Exchanges,
         live: Live,
-        agents: Mapping[str, Agent],
+        roster: Roster,
         guests: Guests,
         problem: Callable[[], Awaitable[str]],
     ) -> None:
         self._store, self._opening, self._endings, self._live = store, opening, endings, live
-        self._agents, self._guests = agents, guests
+        self._roster, self._guests = roster, guests
         self._problem = problem
         self._exchanges = exchanges
 
@@ -109,7 +109,7 @@ class Admin:
         )
         return response
 
-    async def agents(self, _: Request) -> Response:
+    async def agents(self, request: Request) -> Response:
         """Who can be talked with."""
         listed = [
             {
@@ -120,14 +120,14 @@ class Admin:
                 "voice": agent.voice,
                 "first_message": agent.first_message,
             }
-            for agent in self._agents.values()
+            for agent in await self._roster.all(request.state.tenant)
         ]
         return json_response({"agents": listed})
 
     async def open(self, request: Request) -> Response:
         """Make a conversation and say where its socket is."""
         body = await read_json(request, NewSession)
-        agent = self._opening.agent(body.agent)
+        agent = await self._opening.agent(request.state.tenant, body.agent)
         if problem := await self._problem():
             raise ProviderUnavailable(
                 f"Nobody can talk yet: {problem}. Please try again in a moment.", provider="voicemind"

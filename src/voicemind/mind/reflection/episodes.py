@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection import screen
 from voicemind.mind.reflection.clauses import sentences
 from voicemind.mind.reflection.extract import LONGEST_TURN, is_command
 from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
-from voicemind.mind.reflection.words import word_set
+from voicemind.mind.reflection.words import STOP_WORDS, word_set
 from voicemind.store.values import Turn
 
-LONGEST_EPISODE = 400
+LONGEST_EPISODE = 340
 """Characters of a person's words in one episode; a longer story becomes several."""
 
 LONGEST_CUE = 300
@@ -28,12 +27,10 @@ _UNREAL = re.compile(
     r"dream(?:t|ed)? (?:that|about)|in (?:my|the|a) (?:dream|story|book|game|film|movie|novel)|if (?:i|we) (?:were|was|had|could)|sarcasm|yeah,? right)\b",
     re.IGNORECASE,
 )
-_EMPTY = word_set("""a an the and or but so of to in on at for with from by about as is are was were be been being am do does did has have had will
-    would can could should may might must i me my mine we us our ours you your he she it they them this that these those there here what who which
-    not no yes yeah yep nope ok okay oh ah wow hey hi hello well just really very too also then now still even much more most quite pretty super so
-    totally definitely absolutely always thanks thank glad happy great good nice cool awesome amazing fun sure sorry hope know think guess see agree
-    love lovely wonderful sounds sound look looks like lot lots it's that's i'm i've i'll i'd you're haha lol bye later soon take care right let get
-    got going go feel feels felt s t m re ve ll d im ive one thing things something""")
+_EMPTY = STOP_WORDS | word_set("""yep nope ok okay oh ah wow hey hi hello well really now still even much quite pretty super totally definitely
+    absolutely always thanks thank glad happy great good nice cool awesome amazing fun sure sorry hope know think guess see agree love lovely
+    wonderful sounds sound look looks like lot lots haha lol bye later soon take care right let get got going go feel feels felt one thing things
+    something""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,13 @@ class Episode:
     """What the person said in one turn about their life.
 
     `quotes` are their words, verbatim and in order; `text` is the entry: in the third person where the rules are sure,
-    else word for word. `cue` are words near it, for finding it again alone; `at` is when it was said.
+    else word for word. `cue` are words near it, for finding it again alone.
     """
 
     turn: int
     text: str
     quotes: tuple[str, ...]
     cue: str
-    at: datetime
 
 
 def episodes(
@@ -76,7 +72,7 @@ def _of_turn(turn: Turn, told: Sequence[str], *, cue: str) -> Iterator[Episode]:
         if _is_worth_it(pieces) and not all(_is_told(piece, told) for piece in pieces):
             text = _text(pieces)
             if not screen.is_instruction(text):
-                yield Episode(turn.seq, text, tuple(_joined(said, group)), cue, turn.created_at)
+                yield Episode(turn.seq, text, tuple(_joined(said, group)), cue)
 
 
 def _tells(sentence: str) -> bool:
@@ -104,8 +100,8 @@ def _grouped(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]
 
 def _is_worth_it(pieces: Sequence[str]) -> bool:
     """Whether enough is said: two words that mean something where the person speaks of themselves, else three."""
-    words = re.findall(r"[\w'’]+", " ".join(pieces).lower())
-    meaning = {word for word in words if word.replace("’", "'") not in _EMPTY and len(word) > 1}
+    words = re.findall(r"\w+", " ".join(pieces).lower())
+    meaning = {word for word in words if word not in _EMPTY and len(word) > 1}
     return len(meaning) >= (2 if any(_OWN.search(piece) for piece in pieces) else 3)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,8 @@ from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Supersede
-from voicemind.mind.reflection.extract import Candidate, extract
+from voicemind.mind.reflection.episodes import Episode, episodes
+from voicemind.mind.reflection.extract import Candidate, Extraction, extract
 from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reflection.supersede import Replacement, is_told, replacement
 from voicemind.mind.reflection.third_person import USER, about
@@ -73,7 +74,9 @@ class ExtractiveReflector:
         unsure = [found for found in extraction.candidates if not found.sure and is_told(found.text, lines) is None]
         verdicts, notes = await self._verdicts(unsure)
         kept = [found for found in extraction.candidates if found.sure or verdicts.get(found, found.keep)]
-        operations = _operations(kept, agent, held, conversation_id=conversation_id, subject=subject)
+        lasting = _operations(kept, agent, held, conversation_id=conversation_id, subject=subject)
+        told = await to_thread.run_sync(partial(_told, tuple(turns), extraction, kept))
+        operations = (*lasting, *_archived(told, agent, conversation_id=conversation_id, subject=subject))
         sound = grounded(
             operations, agent, turns=turns, conversation_id=conversation_id, entries=entries, person=person
         )
@@ -171,6 +174,23 @@ def _operations(
         if block is not None:
             drafts[block.label].take(found, Evidence(conversation_id, found.turn, found.quote), block.label)
     return tuple(operation for draft in drafts.values() for operation in draft.operations.values())
+
+
+def _told(turns: Sequence[Turn], extraction: Extraction, kept: Sequence[Candidate]) -> tuple[Episode, ...]:
+    """What the person told beside the statements that are kept."""
+    quotes: dict[int, list[str]] = {}
+    for found in kept:
+        quotes.setdefault(found.turn, []).append(found.quote)
+    return episodes(turns, refused=extraction.refused, told=quotes)
+
+
+def _archived(told: Sequence[Episode], agent: Agent, *, conversation_id: str, subject: str) -> Iterator[Add]:
+    """Episodes belong to the block of facts; an agent that has none keeps none."""
+    block = next((block.label for block in agent.reflective if block.holds == "facts"), None)
+    for episode in told if block is not None else ():
+        evidence = tuple(Evidence(conversation_id, episode.turn, quote) for quote in episode.quotes)
+        text = about(episode.text, subject)
+        yield Add(str(block), text, evidence, "the person told this", lasting=False, cue=episode.cue)
 
 
 def _block_for(found: Candidate, agent: Agent) -> Block | None:

@@ -66,6 +66,12 @@ HEADS = word_set("""thing things everything anything nothing something everyone 
 year moment reason place people person man woman one only""")
 """Words that a clause with "I" describes: "everything I need"."""
 
+STOP_WORDS = word_set("""a an the and or but of to in on at for with from by about into over as is am are was were be been being do does did doing
+done has have had having will would can could should may might must i me my mine myself we us our ours you your yours he him his she her hers it
+its they them their theirs this that these those there here what which who whom whose when where why how if so than then not no nor any some all
+both each more most other such only own same too very just also yes yeah s t d m ll re ve don didn isn wasn doesn im ive""")
+"""Words that stand in every text and so tell none from another."""
+
 SAYING = word_set("""think thinks thought say says said know knows knew hope hopes hoped believe believes
 believed feel feels felt guess mean means meant wish wishes wished see saw suppose supposed tell told remember
 remembers figured realise realize realised realized swear bet sure glad sorry afraid happy sad proud worried

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import anyio
 import sqlalchemy as sa
-from tests.reflecting import QUICK, Home, at_work
+from tests.reflecting import NEVER_SWEPT, QUICK, SWEEPING, Home, at_work
 
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
@@ -37,6 +37,9 @@ STATEMENTS = {
     "conversation marked": ("UPDATE conversations", "reflected"),
 }
 """How the statement begins that has just been executed, and a value in it."""
+SWEEPS = "sweeps"
+"""Instead of a point: nobody ends the conversation, the sweep does; it dies when it has ended three of these."""
+SWEPT = 5
 HANGS = "hangs"
 """Instead of a point: the model says that it began, and never answers."""
 THINKING = "thinking"
@@ -52,12 +55,14 @@ class Mortal(SqlStore):
     """Dies when a call of it has returned: what it was for is committed then."""
 
     point = ""
+    ended = 0
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
         if self.point == "transcript committed":
             die()
         ended = await super().end_conversation(key, conversation_id)
-        if self.point == "conversation ended":
+        self.ended += 1
+        if self.point == "conversation ended" or (self.point == SWEEPS and self.ended == 3):
             die()
         return ended
 
@@ -118,12 +123,18 @@ async def live(url: str, point: str, conversation: str, sentence: str) -> None:
     await store.start()
     reflector = Mortally(ScriptedLlm())
     pace = replace(QUICK, lease_s=2.0 if point == HANGS else 0.05)
-    home = Home.build(store, reflector, name="mortal", pace=pace)
+    patience = SWEEPING if point == SWEEPS else NEVER_SWEPT
+    home = Home.build(store, reflector, name="mortal", pace=pace, patience=patience)
     store.point = reflector.point = point
     if point in STATEMENTS:
         die_after_statement(*STATEMENTS[point])
+    if point == SWEEPS:
+        for number in range(SWEPT):
+            await home.talk(f"{conversation}-{number}", f"{sentence[:-1]}{number}.")
+        async with at_work(home):
+            await anyio.sleep_forever()
+    opened = await home.talk(conversation, sentence)
     async with at_work(home):
-        opened = await home.talk(conversation, sentence)
         await home.endings.end(opened)
         await home.over(conversation)
 

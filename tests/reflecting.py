@@ -11,6 +11,7 @@ import anyio
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting
+from voicemind.embedding.scripted import ScriptedEmbedder
 from voicemind.errors import UnknownAgent, UnknownConversation
 from voicemind.jobs.backoff import Backoff
 from voicemind.jobs.reflections import Reflections
@@ -18,6 +19,7 @@ from voicemind.jobs.worker import Pace, Worker
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.contract import Add, Proposal, Reflector
 from voicemind.mind.reflection.extractive import ExtractiveReflector
@@ -42,6 +44,8 @@ MEMORY = "patient_memory"
 KEY = MindKey(TENANT, "counsellor", USER)
 QUICK = Pace(lease_s=0.3, limit_s=20, backoff=Backoff(attempts=3, first_s=0.01))
 NEVER_SWEPT = Patience(sweep_every_s=3600)
+SWEEPING = Patience(stale_s=0, sweep_every_s=0.05)
+"""A conversation that nobody is in any more is ended at once."""
 LIMIT_S = 30.0
 
 
@@ -94,7 +98,12 @@ class Home:
         minds = Minds(store)
         opening = Opening(store, Roster(load_agents(), store))
         reflecting = Reflecting(
-            store, opening, minds, Replies(llm, minds), reflector if reflector else ExtractiveReflector(llm)
+            store,
+            opening,
+            minds,
+            Archives(store, ScriptedEmbedder()),
+            Replies(llm, minds),
+            reflector if reflector else ExtractiveReflector(llm),
         )
         hopeless = (UnknownAgent, UnknownConversation)
         worker = Worker(Reflections(store), reflecting, name=name, pace=pace, hopeless=hopeless)

@@ -10,10 +10,9 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from tests.mortal import HANGS, POINTS, THINKING
-from tests.reflecting import KEY, LIMIT_S, MEMORY, TENANT, Home, at_work
+from tests.mortal import HANGS, POINTS, SWEEPS, SWEPT, THINKING
+from tests.reflecting import KEY, LIMIT_S, MEMORY, SWEEPING, TENANT, Home, at_work
 
-from voicemind.conversation.ending import Patience
 from voicemind.store.sql import SqlStore
 from voicemind.store.values import Reflection
 
@@ -21,8 +20,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "3"))
 ROOT = Path(__file__).parents[2]
-SWEEPING = Patience(stale_s=0, sweep_every_s=0.05)
-"""A conversation that nobody is in any more is ended at once."""
 
 
 def sentence(number: int) -> str:
@@ -90,6 +87,26 @@ async def test_a_process_that_is_killed_at_this_point_has_reflected_exactly_once
                 await check_one(home, await home.over(name), number)
             await store.aclose()
     check_all(path)
+
+
+async def test_a_process_that_is_killed_while_it_sweeps_loses_no_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "voicemind.db"
+    url = f"sqlite:///{path}"
+    names = [f"talk-{number}-{swept}" for number in range(ROUNDS) for swept in range(SWEPT)]
+    for number in range(ROUNDS):
+        with anyio.fail_after(2 * LIMIT_S):
+            await anyio.to_thread.run_sync(partial(die, url, SWEEPS, f"talk-{number}", number))
+            store = SqlStore(url)
+            await store.start()
+            async with at_work(Home.build(store, patience=SWEEPING)) as home:
+                for name in names[number * SWEPT : (number + 1) * SWEPT]:
+                    assert (await home.over(name)).status == "done"
+                    assert len(await store.turns(TENANT, name)) == 2
+            await store.aclose()
+    versions = rows(path, "SELECT number, conversation_id FROM mind_versions ORDER BY number")
+    assert [number for number, _ in versions] == list(range(1, len(names) + 2))
+    assert sorted(str(talk) for _, talk in versions[1:]) == sorted(names)
+    assert sorted(rows(path, "SELECT conversation_id FROM reflections")) == sorted((name,) for name in names)
 
 
 async def test_a_process_takes_over_what_another_was_reflecting_on_when_it_was_killed(tmp_path: Path) -> None:

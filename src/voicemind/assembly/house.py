@@ -13,7 +13,7 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import STTS, TTSS, VADS, build_llm, chosen
+from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
@@ -26,11 +26,13 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.session import Session, Show
+from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
@@ -60,6 +62,7 @@ class House:
     stt: Stt
     tts: Tts
     vad: Vad
+    embedder: Embedder
     agents: Mapping[str, Agent]
     guests: Guests
     problem: VoicemindError | None = None
@@ -75,6 +78,7 @@ class House:
             stt=chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
             tts=chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
+            embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=load_agents(settings.agents_dir),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
@@ -84,11 +88,12 @@ class House:
     def __post_init__(self) -> None:
         settings = self.settings
         minds = Minds(self.store)
-        self.replies = Replies(self.llm, minds)
+        archives = Archives(self.store, self.embedder)
+        self.replies = Replies(self.llm, minds, archives)
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        reflecting = Reflecting(self.store, self.opening, minds, self.replies, ExtractiveReflector(self.llm))
+        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, ExtractiveReflector(self.llm))
         worker = reflection_worker(
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
@@ -109,7 +114,7 @@ class House:
 
     async def _load(self) -> None:
         """Load the models side by side; then the waiting reflections can be done."""
-        providers = (self.llm, self.stt, self.tts, self.vad)
+        providers = (self.llm, self.stt, self.tts, self.vad, self.embedder)
         async with AsyncExitStack() as stack:
             for provider in providers:
                 stack.push_async_callback(_closed, provider)
@@ -181,7 +186,7 @@ class House:
         )
 
 
-async def _closed(provider: Llm | Stt | Tts | Vad) -> None:
+async def _closed(provider: Llm | Stt | Tts | Vad | Embedder) -> None:
     with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_LIMIT_S):
         await provider.aclose()
 

@@ -28,6 +28,11 @@ class Opened:
         """What to call the person in a mind that many people share; empty where the mind is theirs alone or they have no name."""
         return "" if self.key.user_id or self.conversation.anonymous else self.conversation.user_id
 
+    @property
+    def intent_notes(self) -> str:
+        """What the agent wants of this conversation, for itself alone."""
+        return self.conversation.intent_notes
+
 
 class Opening:
     """Opens conversations with the agents there are."""
@@ -74,6 +79,10 @@ class Opening:
         """An existing conversation, ended or not. Raises UnknownConversation; UnknownAgent where its agent is gone."""
         conversation = await self._store.conversation(tenant, conversation_id)
         return self._opened(conversation, await self.agent(tenant, conversation.agent))
+
+    async def still_open(self, tenant: str, conversation_id: str) -> Opened:
+        """An existing conversation that can go on. Raises UnknownConversation, UnknownAgent, ConversationOver."""
+        return still_open(await self.found(tenant, conversation_id))
 
     def _opened(self, conversation: Conversation, agent: Agent) -> Opened:
         return Opened(conversation, agent, agent.mind_key(conversation.tenant, conversation.user_id))

@@ -15,6 +15,7 @@ from voicemind.jobs.backoff import Backoff
 from voicemind.jobs.contract import Handler
 from voicemind.jobs.reflections import Reflections
 from voicemind.jobs.worker import Pace, Worker
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
@@ -37,9 +38,17 @@ ROUNDS = 5
 class Reflecting:
     """Implements `Handler` for reflections."""
 
-    def __init__(self, store: Store, opening: Opening, minds: Minds, replies: Replies, reflector: Reflector) -> None:
+    def __init__(
+        self,
+        store: Store,
+        opening: Opening,
+        minds: Minds,
+        archives: Archives,
+        replies: Replies,
+        reflector: Reflector,
+    ) -> None:
         self._store, self._opening, self._minds = store, opening, minds
-        self._replies, self._reflector = replies, reflector
+        self._archives, self._replies, self._reflector = archives, replies, reflector
 
     async def do(self, job: Reflection) -> Reflection:
         """Reflect on the newest version, again where another conversation with the same mind was faster."""
@@ -60,10 +69,11 @@ class Reflecting:
         raise StaleVersion("The mind changed faster than it could be reflected on.")
 
     async def settled(self, job: Reflection) -> None:
-        """Have the model read the changed mind before the person comes back."""
+        """Have the models read the changed mind before the person comes back."""
         if job.status != "done" or job.after == job.before:
             return
         try:
+            await self._archives.refresh(job.key)
             opened = await self._opening.found(job.key.tenant, job.conversation_id)
             await self._replies.warm(Situation(opened.agent, job.key, "voice", person=opened.person))
         except VoicemindError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from voicemind.errors import BadRequest, UnknownAgent
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import defined
-from voicemind.store.contract import Meetings
+from voicemind.store.people_contract import Meetings
 
 TENANTS_KEPT = 1_000
 

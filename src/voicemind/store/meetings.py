@@ -99,4 +99,4 @@ def all_agents(connection: Connection, tenant: str) -> tuple[AgentRecord, ...]:
 
 
 def _meeting(row: Any) -> Meeting:
-    return Meeting(**{**row._mapping, "participants": tuple(row.participants)})
+    return Meeting(row.tenant, row.id, row.kind, row.topic, tuple(row.participants), row.created_at)

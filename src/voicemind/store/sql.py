@@ -12,7 +12,18 @@ import anyio.to_thread
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import StorageUnavailable
-from voicemind.store import conversations, meetings, mind_pages, minds, people, reflections, schema, turns
+from voicemind.store import (
+    conversations,
+    erasure,
+    meetings,
+    mind_pages,
+    minds,
+    people,
+    reflections,
+    schema,
+    scrub,
+    turns,
+)
 from voicemind.store.database import READERS, open_engine, parse_url, translated
 from voicemind.store.values import (
     AgentRecord,
@@ -20,6 +31,7 @@ from voicemind.store.values import (
     Conversation,
     ConversationStatus,
     Entry,
+    Erasure,
     Found,
     Meeting,
     MeetingKind,
@@ -153,15 +165,25 @@ class SqlStore:
         return await self._read(partial(minds.these, key=key, ids=ids))
 
     async def archived(
-        self, key: MindKey, *, number: int | None = None, after: str | None = None, limit: int = 50
+        self,
+        key: MindKey,
+        *,
+        number: int | None = None,
+        ids: Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int = 50,
     ) -> tuple[ArchivedEntry, ...]:
-        return await self._read(partial(mind_pages.archived, key=key, number=number, after=after, limit=limit))
+        page = partial(mind_pages.archived, key=key, number=number, ids=ids, after=after, limit=limit)
+        return await self._read(page)
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         return await self._read(partial(mind_pages.found, key=key, words=words, limit=limit))
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
         return await self._read(partial(mind_pages.vectors, key=key, model=model))
+
+    async def without_vector(self, key: MindKey, model: str, *, limit: int = 50) -> Mapping[str, str]:
+        return await self._read(partial(mind_pages.without_vector, key=key, model=model, limit=limit))
 
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
         await self._writer.write(partial(mind_pages.keep_vectors, key=key, model=model, given=vectors))
@@ -241,6 +263,29 @@ class SqlStore:
 
     async def users(self, tenant: str, *, after: str | None = None, limit: int = 50) -> tuple[User, ...]:
         return await self._read(partial(people.listed, tenant=tenant, after=after, limit=limit))
+
+    async def erase_conversation(self, tenant: str, conversation_id: str) -> Erasure:
+        work = partial(erasure.of_conversation, tenant=tenant, conversation_id=conversation_id)
+        return await self._writer.write(work)
+
+    async def erase_user(self, tenant: str, user_id: str) -> Erasure:
+        return await self._writer.write(partial(erasure.of_user, tenant=tenant, user_id=user_id))
+
+    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
+        return await self._read(partial(erasure.listed, tenant=tenant, limit=limit))
+
+    async def scrub(self) -> bool:
+        pending = await self._read(erasure.unscrubbed)
+        if not pending:
+            return True
+        if not await self._writer.alone(scrub.rewrite):
+            return False
+        for _ in range(scrub.TRIES):
+            if await self._writer.alone(scrub.empty_log):
+                await self._writer.write(partial(erasure.mark_scrubbed, ids=pending))
+                return True
+            await anyio.sleep(scrub.PAUSE_S)
+        return False
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         """Run the query in a transaction of its own: everything it reads is of one moment on SQLite."""

@@ -30,6 +30,9 @@ _BATCH = 8
 STRANGER = "A guest"
 """Whom statements of a person without a name are about, in a mind that holds many people."""
 
+EPISODE = "the person told this"
+"""The reason of what goes to the archive at once."""
+
 _LONGEST_ANSWER = 2_000
 """Characters after which an answer is given up: the right one has under 200."""
 
@@ -190,7 +193,7 @@ def _archived(told: Sequence[Episode], agent: Agent, *, conversation_id: str, su
     for episode in told if block is not None else ():
         evidence = tuple(Evidence(conversation_id, episode.turn, quote) for quote in episode.quotes)
         text = about(episode.text, subject)
-        yield Add(str(block), text, evidence, "the person told this", lasting=False, cue=episode.cue)
+        yield Add(str(block), text, evidence, EPISODE, lasting=False, cue=episode.cue)
 
 
 def _block_for(found: Candidate, agent: Agent) -> Block | None:

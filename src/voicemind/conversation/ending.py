@@ -74,12 +74,12 @@ class Endings:
         return reflection
 
     async def reflection(self, opened: Opened, *, wait_s: float) -> Reflection | None:
-        """The reflection once it is done or failed; None where that takes longer than `wait_s`."""
+        """The reflection once it is done, failed, or waits for a person's word; None where that takes longer than `wait_s`."""
         with anyio.move_on_after(wait_s):
             while True:
                 settled = self._worker.settled
                 reflection = await self._store.reflection(opened.conversation.tenant, opened.conversation.id)
-                if reflection and reflection.status in ("done", "failed"):
+                if reflection and reflection.status in ("done", "failed", "review"):
                     return reflection
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await settled.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voicemind.conversation.live import Live
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.store.contract import Store
 from voicemind.store.values import Conversation, Erasure, MindKey
@@ -13,8 +14,8 @@ _AT_ONCE = 100
 class Erasing:
     """Erases. What it returns is the receipt, in numbers alone."""
 
-    def __init__(self, store: Store, live: Live, minds: Minds) -> None:
-        self._store, self._live, self._minds = store, live, minds
+    def __init__(self, store: Store, live: Live, minds: Minds, archives: Archives) -> None:
+        self._store, self._live, self._minds, self._archives = store, live, minds, archives
 
     async def conversation(self, tenant: str, conversation_id: str) -> Erasure:
         """Erase one conversation and what was remembered of it. Raises UnknownConversation."""
@@ -49,4 +50,6 @@ class Erasing:
     def _forget(self, conversation: Conversation) -> None:
         """The mind may be the person's or the agent's: both are cheap to read again."""
         for user_id in (conversation.user_id, ""):
-            self._minds.forget(MindKey(conversation.tenant, conversation.agent, user_id))
+            key = MindKey(conversation.tenant, conversation.agent, user_id)
+            self._minds.forget(key)
+            self._archives.forget(key)

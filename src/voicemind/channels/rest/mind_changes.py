@@ -18,6 +18,7 @@ from voicemind.channels.rest.strict import Body, StrictRoute
 from voicemind.channels.rest.visit import Here, Number, PathId, Visit
 from voicemind.errors import BadRequest, StaleVersion
 from voicemind.mind import document, letta
+from voicemind.mind.agent import Agent
 from voicemind.mind.document import Document
 from voicemind.mind.edits import Edit
 from voicemind.store.values import MindVersion
@@ -114,7 +115,7 @@ async def import_mind(
 ) -> MindShape:
     """Put a file in the place of what the mind holds: one that was exported here, or a Letta agent file (JSON). A mind that does not exist is made."""
     mind = await addressed(here, agent, user_id)
-    given = await _document(request)
+    given = await _document(request, mind.agent)
 
     async def write(parent: int | None) -> MindVersion:
         return await here.rooms.edits.replace(mind.agent, mind.key, given, parent=parent)
@@ -124,13 +125,13 @@ async def import_mind(
     return await _written(here, mind, if_match, write, response=response)
 
 
-async def _document(request: Request) -> Document:
+async def _document(request: Request, agent: Agent) -> Document:
     kind = content_type(request)
     if kind not in (MARKDOWN, "application/json"):
         raise WrongContentType(f"Send {MARKDOWN}, or a Letta agent file as application/json.")
     body = await read_body(request, limit=IMPORT_LIMIT_BYTES)
     if kind == "application/json":
-        return letta.parsed(body)
+        return letta.parsed(body, agent)
     try:
         return document.parsed(body.decode())
     except UnicodeDecodeError:

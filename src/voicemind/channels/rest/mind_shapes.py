@@ -109,7 +109,7 @@ class MindShape(Shape):
     conversation_id: str | None
     restores: int | None
     blocks: list[BlockShape]
-    changes: list[ToldShape] = []
+    changes: list[ToldShape]
 
 
 class MindSummaryShape(Shape):
@@ -159,7 +159,7 @@ async def written_by(store: Store, key: MindKey, entries: Iterable[Entry]) -> Ma
     for _ in range(_PAGES_LOOKED_AT):
         versions = await store.mind_versions(key, before=before, limit=_AT_ONCE)
         for version in versions:
-            found.update({entry_id: version.number for entry_id in _wrote(version) & wanted})
+            found.update(dict.fromkeys(_wrote(version) & wanted, version.number))
         if len(versions) < _AT_ONCE or found.keys() == wanted:
             break
         before = versions[-1].number
@@ -167,7 +167,9 @@ async def written_by(store: Store, key: MindKey, entries: Iterable[Entry]) -> Ma
 
 
 def _wrote(version: MindVersion) -> set[str]:
-    return {change.came for change in version.changes if change.came and change.kind not in ("archive", "recall", "restore")}
+    return {
+        change.came for change in version.changes if change.came and change.kind not in ("archive", "recall", "restore")
+    }
 
 
 def entry_shape(entry: Entry, turns: Turns, version: int | None = None) -> EntryShape:

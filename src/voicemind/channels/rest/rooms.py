@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voicemind.conversation.ending import Endings
 from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.reviewing import Reviews
@@ -19,6 +20,7 @@ class Rooms:
     store: Store
     roster: Roster
     edits: Edits
+    endings: Endings
     reviews: Reviews
     meetings: Meetings
     erasing: Erasing

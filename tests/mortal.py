@@ -22,6 +22,7 @@ from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflecti
 
 POINTS = (
     "transcript committed",
+    "conversation closed",
     "conversation ended",
     "job claimed",
     "model answered",
@@ -30,8 +31,9 @@ POINTS = (
     "conversation marked",
     "job done",
 )
-"""In the order in which they are passed. From `version written` to `conversation marked` one transaction is open; `job done` is just after its commit."""
+"""In the order in which they are passed. `conversation closed` lies inside the transaction that queues the reflection. From `version written` to `conversation marked` one transaction is open; `job done` is just after its commit."""
 STATEMENTS = {
+    "conversation closed": ("UPDATE conversations", "ended"),
     "version written": ("INSERT INTO mind_versions", "reflection"),
     "job marked": ("UPDATE reflections", "done"),
     "conversation marked": ("UPDATE conversations", "reflected"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import anyio
 import pytest
 import structlog
-from tests.reflecting import KEY, LIMIT_S, MEMORY, NEVER_SWEPT, QUICK, TENANT, Home, Remembers, at_work
+from tests.reflecting import KEY, LIMIT_S, MEMORY, NEVER_SWEPT, QUICK, TENANT, Home, Remembers, at_work, finish
 
 from voicemind.conversation.ending import Patience
 from voicemind.errors import ProviderRefused, ProviderUnavailable, StaleVersion, StorageUnavailable, UnknownConversation
@@ -16,7 +16,7 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Remove, Supersede
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store.values import ArchivedEntry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,14 @@ class Thinks(Remembers):
         self.calls = 0
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         self.calls += 1
         await self.before()
@@ -48,7 +55,14 @@ class Proposes(Remembers):
         self.operations = operations
 
     async def reflect(
-        self, agent: Agent, version: MindVersion, turns: Sequence[Turn], *, conversation_id: str, person: str = ""
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
     ) -> Proposal:
         return Proposal(self.operations)
 
@@ -139,7 +153,7 @@ async def test_a_mind_that_changes_faster_than_it_is_thought_about_is_tried_agai
             other = await store.claim_reflection("other", lease_s=60)
             assert other is not None
             assert other.conversation_id == name
-            await store.finish_reflection(other, parent=reflector.calls, blocks={MEMORY: ()}, notes="")
+            await finish(store, other, parent=reflector.calls, blocks={MEMORY: ()}, notes="")
 
     reflector = Thinks(be_late)
     home = Home.build(store, reflector)
@@ -197,6 +211,9 @@ async def test_a_reflection_that_always_fails_is_given_up_visibly_and_a_person_c
         ("job failed", code, 3, None),
     ]
     assert SECRET not in repr(logs)
+    places = [one["where"] for one in logs if "where" in one]
+    assert all(place.startswith("test_reflecting.py:") for place in places)
+    assert len(places) == (3 if code == "internal_error" else 0)
 
 
 async def test_a_failed_reflection_waits_before_it_is_tried_again(store: SqlStore) -> None:

@@ -11,7 +11,7 @@ import structlog
 from voicemind.clock import monotonic_s, utc_now
 from voicemind.config import Settings
 from voicemind.conversation.opening import Opened, Opening
-from voicemind.errors import UnknownAgent, VoicemindError
+from voicemind.errors import UnknownAgent, UnknownConversation, VoicemindError
 from voicemind.jobs.worker import LOOK_AGAIN_S, Worker
 from voicemind.store.contract import Store
 from voicemind.store.values import MindKey, Reflection
@@ -146,11 +146,17 @@ class Endings:
     async def _end_left(self, tenant: str, identity: str) -> None:
         """End one conversation; what goes wrong with it must not keep the others waiting."""
         try:
-            try:
-                await self.end(await self._opening.found(tenant, identity))
-            except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
-                conversation = await self._store.conversation(tenant, identity)
-                await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
-                self._worker.wake()
+            await self._end_whoever_it_was_with(tenant, identity)
+        except UnknownConversation:  # it was erased meanwhile
+            self._detached.pop((tenant, identity), None)
         except VoicemindError as error:
             log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)
+
+    async def _end_whoever_it_was_with(self, tenant: str, identity: str) -> None:
+        try:
+            await self.end(await self._opening.found(tenant, identity))
+        except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
+            conversation = await self._store.conversation(tenant, identity)
+            await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
+            self._detached.pop((tenant, identity), None)
+            self._worker.wake()

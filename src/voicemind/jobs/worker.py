@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic
 
 import anyio
@@ -106,7 +108,7 @@ class Worker(Generic[J]):
     async def _attempt(self, job: J) -> None:
         """One try, whatever comes of it; then tell everybody who waits."""
         if self.pace.backoff.is_spent(job.attempts):
-            await self._put_back(job, "interrupted", None)
+            await self._put_back(job, None, code="interrupted")
         else:
             job = await self._tried(job)
         settled, self._settled = self._settled, anyio.Event()
@@ -125,27 +127,27 @@ class Worker(Generic[J]):
                 return await self._handler.do(job)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True), anyio.move_on_after(HAND_BACK_LIMIT_S):
-                await self._put_back(job, "interrupted", 0.0)
+                await self._put_back(job, 0.0, code="interrupted")
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a background job: whatever it was, the next one must run
             gives_up = isinstance(error, self._hopeless)
             delay_s = None if gives_up else self.pace.backoff.delay_s(job.attempts)
-            await self._put_back(job, _told(error)["code"], delay_s, kind=type(error).__name__)
+            await self._put_back(job, delay_s, **_told(error))
             return job
         finally:
             self._claims.discard(claim)
         log.warning("job was taken over", conversation_id=job.conversation_id, attempt=job.attempts)
         return job
 
-    async def _put_back(self, job: J, code: str, delay_s: float | None, *, kind: str = "") -> None:
+    async def _put_back(self, job: J, delay_s: float | None, *, code: str, **told: str) -> None:
         """Later, or never again; a job that cannot even be put back is claimed when its lease has run out."""
         log.warning(
             "job failed" if delay_s is None else "job postponed",
             conversation_id=job.conversation_id,
-            code=code,
-            kind=kind,
             attempt=job.attempts,
             retry_s=delay_s,
+            code=code,
+            **told,
         )
         try:
             await self._queue.postpone(job, error=code, delay_s=delay_s)
@@ -167,10 +169,12 @@ class Worker(Generic[J]):
 
 
 def _told(error: Exception) -> dict[str, str]:
-    """What may be known about an error: never its text, which may repeat what was said."""
-    code = "internal_error"
+    """What may be known about an error: never its text, which may repeat what was said; of one that nobody expected, its place."""
+    kind = type(error).__name__
     if isinstance(error, VoicemindError):
-        code = error.code
-    elif isinstance(error, TimeoutError):
-        code = "timed_out"
-    return {"code": code, "kind": type(error).__name__}
+        return {"code": error.code, "kind": kind}
+    if isinstance(error, TimeoutError):
+        return {"code": "timed_out", "kind": kind}
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return {"code": "internal_error", "kind": kind, "where": where}

@@ -69,7 +69,7 @@ def listed(connection: Connection, tenant: str, *, limit: int) -> tuple[Erasure,
     """The newest first."""
     statement = sa.select(erasures).where(erasures.c.tenant == tenant)
     rows = connection.execute(newest_first(statement, erasures, before=None).limit(limit))
-    return tuple(Erasure(**row._mapping) for row in rows)
+    return tuple(Erasure(row.tenant, row.id, row.created_at, row.counts, scrubbed=row.scrubbed) for row in rows)
 
 
 def unscrubbed(connection: Connection) -> tuple[str, ...]:

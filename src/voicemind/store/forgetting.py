@@ -37,7 +37,8 @@ class _Loss:
     mind_id: str
     conversations: frozenset[str]
     gone: Gone
-    touched: frozenset[str]  # entries that stay, without a part of their evidence
+    stays: frozenset[str]
+    touched: frozenset[str]  # of those, the ones that lose a part of their evidence
     secrets: tuple[str, ...]  # texts and quotes, casefolded
 
     def told_in(self, text: str) -> bool:
@@ -93,7 +94,8 @@ def _loss(connection: Connection, mind_id: str, conversations: frozenset[str]) -
     dead = gone(known)
     secrets.update(entry.text for entry in known if entry.id in dead)
     long = tuple(sorted(secret.casefold() for secret in secrets if len(secret) >= _SHORTEST_SECRET))
-    return _Loss(mind_id, conversations, dead, frozenset(lost.keys() - dead.keys()), long)
+    stays = frozenset(entry.id for entry in known) - dead.keys()
+    return _Loss(mind_id, conversations, dead, stays, stays & lost.keys(), long)
 
 
 def _rewrite_versions(
@@ -127,13 +129,11 @@ def _rewritten_version(row: Row[Any], loss: _Loss, *, touches: bool) -> dict[str
     mine = row.conversation_id in loss.conversations
     content = rewritten(row.content, loss.gone)
     hush = mine or touches or mentions(row.changes, loss.gone) or loss.told_in(row.notes)
-    changes = rewritten_changes(row.changes, content, loss.gone)
-    for change in changes:
-        if mine or loss.told_in(change["reason"]):
-            change["reason"] = ""
+    changes = rewritten_changes(row.changes, content, loss.stays) if hush else row.changes
+    told = [change for change in changes if mine or loss.told_in(change["reason"])]
     return {
         "content": content,
-        "changes": changes,
+        "changes": [{**change, "reason": ""} if change in told else change for change in changes],
         "notes": "" if hush else row.notes,
         "conversation_id": None if mine else row.conversation_id,
     }

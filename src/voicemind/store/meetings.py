@@ -95,7 +95,7 @@ def agent_record(tenant: str, slug: str, *, definition: Mapping[str, Any]) -> Ag
 def all_agents(connection: Connection, tenant: str) -> tuple[AgentRecord, ...]:
     """By slug."""
     rows = connection.execute(sa.select(agents).where(agents.c.tenant == tenant).order_by(agents.c.slug))
-    return tuple(AgentRecord(**row._mapping) for row in rows)
+    return tuple(AgentRecord(row.tenant, row.slug, row.definition, row.updated_at) for row in rows)
 
 
 def _meeting(row: Any) -> Meeting:

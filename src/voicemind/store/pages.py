@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 
-def newest_first(statement: sa.Select[Any], table: sa.Table, *, before: tuple[datetime, str] | None) -> sa.Select[Any]:
+def newest_first(
+    statement: sa.Select[*tuple[Any, ...]], table: sa.Table, *, before: tuple[datetime, str] | None
+) -> sa.Select[*tuple[Any, ...]]:
     """By `created_at`, then id, both descending; with `before`, what is behind that place."""
     created_at, identity = table.c.created_at, table.c.id
     if before is not None:

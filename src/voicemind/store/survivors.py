@@ -52,17 +52,21 @@ def rewritten(content: Mapping[str, Sequence[str]], gone: Gone) -> dict[str, lis
 
 
 def rewritten_changes(
-    changes: Iterable[Mapping[str, Any]], content: Mapping[str, Sequence[str]], gone: Gone
+    changes: Iterable[Mapping[str, Any]], content: Mapping[str, Sequence[str]], stays: Container[str]
 ) -> list[dict[str, Any]]:
-    """What a version changed, where `content` is what it holds now: without ids that are gone, and without the reasons that went with them."""
+    """What a version changed, where `content` is what it holds now: ids that stay alone, and no reason for what happened to others.
+
+    An entry that came and went within the version was never stored; its reason may tell what is gone as well.
+    """
     standing = set(itertools.chain.from_iterable(content.values()))
     kept: list[dict[str, Any]] = []
     for change in changes:
-        if not mentions(change, gone):
+        came = change["came"]
+        if all(name in stays for name in change["gone"]) and (came is None or came in stays):
             kept.append(dict(change))
             continue
-        left = [entry_id for entry_id in change["gone"] if entry_id not in gone and entry_id not in standing]
-        came = change["came"] if change["came"] not in gone else None
+        left = [name for name in change["gone"] if name in stays and name not in standing]
+        came = came if came in stays else None
         if left or came is not None:
             kept.append({**change, "gone": left, "came": came, "reason": ""})
     return kept

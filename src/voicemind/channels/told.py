@@ -27,7 +27,7 @@ class Told:
 async def changes(store: Store, version: MindVersion) -> tuple[Told, ...]:
     """What this version changed."""
     ids = {entry_id for change in version.changes for entry_id in (*change.gone, change.came) if entry_id}
-    known = await store.entries(version.key, sorted(ids)) if ids else {}
+    known = await store.entries(version.key, sorted(ids))
     return tuple(_change(change, known) for change in version.changes)
 
 
@@ -39,7 +39,7 @@ async def proposed(store: Store, reflection: Reflection) -> tuple[Told, ...]:
 
 async def _operations(store: Store, key: MindKey, operations: Sequence[Operation]) -> tuple[Told, ...]:
     ids = {entry_id for operation in operations for entry_id in _gone(operation)}
-    known = await store.entries(key, sorted(ids)) if ids else {}
+    known = await store.entries(key, sorted(ids))
     kinds = [str(row["op"]) for row in encoded(operations)]
     return tuple(
         Told(

@@ -16,7 +16,7 @@ from voicemind import __version__
 from voicemind.channels.app import ERROR_HANDLERS, http_error
 from voicemind.channels.http import mistake_response
 from voicemind.channels.rest import agents, conversations, meetings, mind_changes, minds, reflections, users
-from voicemind.channels.rest.described import describe
+from voicemind.channels.rest.described import Described
 from voicemind.channels.rest.etags import Stale, etag
 from voicemind.channels.rest.rooms import Rooms
 
@@ -30,7 +30,7 @@ ROUTES: list[BaseRoute] = [
 def build(rooms: Rooms) -> FastAPI:
     """The application. Its page of documentation would come from somebody else's server, and so there is none."""
     handlers: Mapping[Any, Any] = {**ERROR_HANDLERS, Stale: _stale, HTTPException: _http_error}
-    app = FastAPI(
+    app = Described(
         title="Voicemind",
         version=__version__,
         summary="Agents, their minds, and what they were made of.",
@@ -42,7 +42,6 @@ def build(rooms: Rooms) -> FastAPI:
         generate_unique_id_function=_name,
     )
     app.state.rooms = rooms
-    describe(app)
     return app
 
 
@@ -65,7 +64,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
             method
             for route in ROUTES
             if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE
-            for method in route.methods
+            for method in route.methods or ()
         }
         response.headers["Allow"] = ", ".join(sorted(methods)) or response.headers.get("Allow", "GET")
     return response

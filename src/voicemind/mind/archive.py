@@ -11,7 +11,7 @@ import structlog
 
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError
-from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, statement
+from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
 from voicemind.store.values import Entry, MindKey, MindVersion
 
@@ -38,13 +38,14 @@ class Archives:
         self._indexes: OrderedDict[MindKey, _Index] = OrderedDict()
 
     async def recall(
-        self, version: MindVersion, said: Sequence[str], *, names: Sequence[str] = ()
+        self, version: MindVersion, said: Sequence[str], *, person: str = "", names: Sequence[str] = ()
     ) -> tuple[Entry, ...]:
         """The few archived entries that the newest of `said` calls up, the most relevant first; none where nothing is near enough.
 
-        `said` are the last things that either side said, oldest first; `names` are those of the two. Raises StorageUnavailable.
+        `said` are the last things that either side said, oldest first; `person` is who speaks, `names` are others that are everywhere.
+        Raises StorageUnavailable.
         """
-        asked = query(said, names=names)
+        asked = query(said, person=person, names=names)
         if asked is None:
             return ()
         index = await self._index(version)
@@ -57,7 +58,8 @@ class Archives:
         except ProviderError as error:
             log.warning("nothing can be recalled", code=error.code)
             return ()
-        chosen = fused(list(by_id), index.vectors.alike(vector, also=by_id))
+        shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}
+        chosen = fused(shares, index.vectors.alike(vector, also=by_id))
         missing = [entry_id for entry_id in chosen if entry_id not in by_id]
         by_id |= await self._store.entries(version.key, missing) if missing else {}
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)

@@ -20,7 +20,7 @@ class Discreet:
         words = same_text(notes).split()
         run = min(RUN, len(words))
         self._run = run
-        self._secret = {tuple(words[at : at + run]) for at in range(len(words) - run + 1)} if run else set()
+        self._secret = frozenset(tuple(words[at : at + run]) for at in range(len(words) - run + 1) if run)
         self._held = ""
         self._said = False
         self.cut = False

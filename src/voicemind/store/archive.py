@@ -166,11 +166,11 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     return these(connection, mind_id, number=None, ids=ids)
 
 
-def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:
+def _pairs(connection: Connection, statement: sa.Select[Any, Any]) -> dict[str, str]:
     return {row.entry_id: row.block for row in connection.execute(statement)}
 
 
-def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any]:
+def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any, Any]:
     statement = sa.select(archived_entries.c.entry_id, archived_entries.c.block).where(
         archived_entries.c.mind_id == mind_id
     )

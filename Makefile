@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench dist format clean
+.PHONY: help run test soak check bench dist format clean
 
 UV_VERSION := 0.13.9
 BIN := .venv/bin
@@ -27,6 +27,10 @@ test: $(STAMPS)/dev ## install what the tests need and run all of them
 	@$(BIN)/voicemind models pull || echo "The tests that need the embedded models are left out."
 	@$(BIN)/python scripts/build_web.py build test
 	@$(BIN)/pytest
+
+soak: $(STAMPS)/dev ## pull the plug fifty times at every point where a reflection can be cut off
+	@$(BIN)/python -m compileall -q src tests
+	@SOAK_ROUNDS=50 $(BIN)/pytest -m soak
 
 check: $(STAMPS)/dev ## format, lint, import order, types
 	$(BIN)/ruff format --check

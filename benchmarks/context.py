@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from voicemind.clock import utc_now
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.history import fitting, messages_of
 from voicemind.mind.prompt import compose
 from voicemind.store.values import Entry, MindVersion, Turn

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.memory import NoVerdicts
 from voicemind.clock import utc_now
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.contract import Add, Remove
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.store.values import MindVersion, Role, Turn

@@ -21,7 +21,7 @@ from voicemind.config import Settings
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.extractive import EPISODE, ExtractiveReflector

@@ -20,7 +20,7 @@ from tests.talking import Talk, talking
 from voicemind.config import Settings
 from voicemind.engines.cascade.gate import GateLimits
 from voicemind.llm.contract import Ask, Llm, Message, TextDelta
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
 from voicemind.speech.audio import INPUT_RATE_HZ, Pcm, resampled
 from voicemind.speech.stt.contract import Stt

@@ -19,7 +19,13 @@ import httpx
 from voicemind.assembly import running
 from voicemind.config import Settings
 
-SCRIPTED: dict[str, Any] = {"llm": "scripted", "stt": "scripted", "tts": "scripted", "vad": "energy"}
+SCRIPTED: dict[str, Any] = {
+    "llm": "scripted",
+    "stt": "scripted",
+    "tts": "scripted",
+    "vad": "energy",
+    "embedding": "scripted",
+}
 READY_LIMIT_S = 30.0
 
 

@@ -14,11 +14,13 @@
     │   ├── UnknownMeeting       no such meeting
     │   ├── UnknownUser          no such person
     │   ├── InMeeting            the agent is in another live meeting (names it)
+    │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
     │   └── Busy                 at capacity, with a time to come back
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
+    │       └── UpstreamAuth     a service does not accept our key
     ├── StaleVersion             somebody wrote a newer version of the mind first
     ├── StorageUnavailable       the database cannot take or give anything now
     └── Misconfigured            at start only: names the setting and the accepted values
@@ -133,6 +135,13 @@ class InMeeting(ClientMistake):
         self.meeting_id = meeting_id
 
 
+class NotWaiting(ClientMistake):
+    """The reflection is not in the state that this needs."""
+
+    code = "not_waiting"
+    status = 409
+
+
 class ConversationOver(ClientMistake):
     """The conversation has ended; nothing can be added to it."""
 
@@ -172,6 +181,13 @@ class ProviderRefused(ProviderError):
     """The provider will not do this, however often it is asked."""
 
     code = "provider_refused"
+
+
+class UpstreamAuth(ProviderRefused):
+    """A service does not accept the key that this server has for it."""
+
+    code = "upstream_auth"
+    status = 502
 
 
 class StaleVersion(VoicemindError):

@@ -4,24 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from tests.upstreams import KEY, Upstream, anthropic_service, llama_service, openai_service
 
 from voicemind.errors import ProviderRefused
+from voicemind.llm.anthropic import AnthropicLlm
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.hosted import Patience
 from voicemind.llm.local import LocalLlm
+from voicemind.llm.openai import OpenAiLlm
 from voicemind.llm.scripted import ScriptedLlm
-from voicemind.models.catalog import find
+from voicemind.models.catalog import find, located
 
 SMALL = find("smollm2-135m")
 
-MAKERS: dict[str, Callable[[], Llm]] = {
-    "scripted": lambda: ScriptedLlm(token_ms=1, context_tokens=1024),
-    "local": lambda: LocalLlm(model=SMALL, cache_dir=Path(), context_tokens=1024, threads=1),
+
+@asynccontextmanager
+async def hosted(
+    service: Callable[[], AbstractAsyncContextManager[Upstream]], provider: type[AnthropicLlm] | type[OpenAiLlm]
+) -> AsyncIterator[Llm]:
+    """A provider whose service is on loopback."""
+    async with service() as upstream:
+        yield provider(api_key=KEY, model="scripted", base_url=upstream.url, context_tokens=1024, shortest_prefix=0)
+
+
+@asynccontextmanager
+async def llama() -> AsyncIterator[Llm]:
+    """Another server with OpenAI's interface."""
+    model = located(SMALL, Path())
+    assert model is not None
+    async with llama_service(model) as url:
+        patience = Patience(urgent_s=60)
+        yield OpenAiLlm(
+            api_key="", model="any", base_url=url, context_tokens=1024, shortest_prefix=0, patience=patience
+        )
+
+
+@asynccontextmanager
+async def here(llm: Llm) -> AsyncIterator[Llm]:
+    """A provider that needs nothing else."""
+    yield llm
+
+
+MAKERS: dict[str, Callable[[], AbstractAsyncContextManager[Llm]]] = {
+    "scripted": lambda: here(ScriptedLlm(token_ms=1, context_tokens=1024)),
+    "anthropic": lambda: hosted(anthropic_service, AnthropicLlm),
+    "openai": lambda: hosted(openai_service, OpenAiLlm),
+    "openai with llama.cpp": llama,
+    "local": lambda: here(LocalLlm(model=SMALL, cache_dir=Path(), context_tokens=1024, threads=1)),
 }
 NEEDS_WEIGHTS = pytest.mark.models
 
@@ -52,15 +87,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=["scripted", pytest.param("local", marks=NEEDS_WEIGHTS)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "scripted",
+        "anthropic",
+        "openai",
+        pytest.param("openai with llama.cpp", marks=NEEDS_WEIGHTS),
+        pytest.param("local", marks=NEEDS_WEIGHTS),
+    ],
+)
 async def llm(request: pytest.FixtureRequest) -> AsyncIterator[Llm]:
-    started = MAKERS[request.param]()
-    with anyio.fail_after(120):
-        await started.start()
-    yield started
-    with anyio.fail_after(30):
-        await started.aclose()
-        await started.aclose()
+    async with MAKERS[request.param]() as started:
+        with anyio.fail_after(120):
+            await started.start()
+        yield started
+        with anyio.fail_after(30):
+            await started.aclose()
+            await started.aclose()
 
 
 async def _answer(llm: Llm, *messages: Message, **options: Any) -> tuple[str, Finished]:

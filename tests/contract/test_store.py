@@ -1,6 +1,7 @@
 """What every store promises, sentence by sentence, on each kind of database."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -292,6 +293,30 @@ async def test_a_reflection_whose_lease_ran_out_is_claimed_again(store: Store) -
     assert (second.id, second.attempts) == (first.id, 2)
 
 
+async def test_a_lease_that_is_renewed_does_not_run_out(store: Store) -> None:
+    await end_talk(store)
+    claimed = await claim(store, lease_s=0)
+    assert await store.renew_reflection(claimed, lease_s=60)
+    assert await store.claim_reflection("other", lease_s=60) is None
+    assert await store.reflection("acme", "talk") == claimed
+    assert await store.renew_reflection(claimed, lease_s=0)
+    assert (await claim(store, "other")).attempts == 2
+
+
+async def test_a_lease_that_another_holds_or_that_is_over_is_not_renewed(store: Store) -> None:
+    await end_talk(store)
+    slow = await claim(store, "slow", lease_s=0)
+    assert await store.renew_reflection(replace(slow, id="unknown"), lease_s=60) is False
+    quick = await claim(store, "quick", lease_s=0)
+    assert await store.renew_reflection(slow, lease_s=60) is False
+    await store.postpone_reflection(quick, error="timeout", delay_s=0)
+    assert await store.renew_reflection(quick, lease_s=60) is False
+    again = await claim(store, "again")
+    await finish(store, again, parent=1, blocks=None, notes="")
+    assert await store.renew_reflection(again, lease_s=60) is False
+    assert await store.claim_reflection("worker", lease_s=60) is None
+
+
 async def test_a_finished_reflection_has_written_the_next_version(store: Store) -> None:
     await end_talk(store)
     claimed = await claim(store)
@@ -387,6 +412,34 @@ async def test_a_reflection_that_is_given_up_is_failed_and_its_transcript_kept(s
     assert await store.claim_reflection("worker", lease_s=60) is None
     assert await store.pending_reflections(KEY) == 0
     assert len(await store.turns("acme", "talk")) == 1
+
+
+async def test_a_failed_reflection_that_is_to_be_tried_again_is_as_if_it_were_new(store: Store) -> None:
+    await end_talk(store)
+    await store.postpone_reflection(await claim(store), error="provider_refused", delay_s=None)
+    again = await store.retry_reflection("acme", "talk")
+    assert (again.status, again.attempts, again.error) == ("waiting", 0, "provider_refused")
+    assert again == await store.reflection("acme", "talk")
+    assert (await store.conversation("acme", "talk")).status == "ended"
+    assert await store.pending_reflections(KEY) == 1
+    claimed = await claim(store)
+    assert (claimed.id, claimed.attempts) == (again.id, 1)
+    done = await finish(store, claimed, parent=1, blocks=None, notes="")
+    assert (done.status, done.error) == ("done", "")
+    assert (await store.conversation("acme", "talk")).status == "reflected"
+
+
+async def test_only_a_failed_reflection_of_this_tenant_is_tried_again(store: Store) -> None:
+    queued = await end_talk(store)
+    assert await store.retry_reflection("acme", "talk") == queued
+    claimed = await claim(store)
+    assert await store.retry_reflection("acme", "talk") == claimed
+    done = await finish(store, claimed, parent=1, blocks=None, notes="")
+    assert await store.retry_reflection("acme", "talk") == done
+    assert (await store.conversation("acme", "talk")).status == "reflected"
+    for tenant, name in (("acme", "nobody"), ("globex", "talk")):
+        with pytest.raises(UnknownConversation):
+            await store.retry_reflection(tenant, name)
 
 
 async def test_a_worker_that_lost_its_lease_cannot_postpone_the_next_ones_work(store: Store) -> None:

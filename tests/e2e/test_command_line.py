@@ -12,7 +12,14 @@ import pytest
 
 from voicemind.speech.audio import Pcm, read_wav, write_wav
 
-SCRIPTED = {"LLM": "scripted", "STT": "scripted", "TTS": "scripted", "VAD": "energy", "PORT": "0"}
+SCRIPTED = {
+    "LLM": "scripted",
+    "STT": "scripted",
+    "TTS": "scripted",
+    "VAD": "energy",
+    "EMBEDDING": "scripted",
+    "PORT": "0",
+}
 
 
 class Terminal:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.serving import Served, own_process, until_ready
 
-from voicemind.mind.agent import load_agents, parse_agent
+from voicemind.mind.agent_files import load_agents, parse_agent
 from voicemind.speech.audio import INPUT_RATE_HZ, Pcm, write_wav
 
 ROOT = Path(__file__).parents[2]

@@ -71,7 +71,7 @@ def test_a_provider_is_imported_by_assembly_alone(path: Path, graph: grimp.Impor
 def test_a_contract_imports_plain_values_only(path: Path, graph: grimp.ImportGraph) -> None:
     imported = graph.find_modules_directly_imported_by(_module(path))
 
-    assert {module for module in imported if module not in PLAIN and not module.endswith(".contract")} == set()
+    assert {module for module in imported if module not in PLAIN and not module.endswith("contract")} == set()
 
 
 @pytest.mark.parametrize("path", _provider_files(), ids=_module)

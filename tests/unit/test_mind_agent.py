@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from voicemind.errors import Misconfigured, UnknownAgent
-from voicemind.mind.agent import find_agent, load_agents, parse_agent
+from voicemind.mind.agent import find_agent
+from voicemind.mind.agent_files import load_agents, parse_agent
 from voicemind.store.values import MindKey
 
 HEAD = 'slug = "mine"\nname = "Mine"\ndescription = "A test."\nfirst_message = "Hello."\n'

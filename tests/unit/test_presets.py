@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
 from voicemind.store.values import Entry, MindVersion
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.plain import is_invisible, one_line
 from voicemind.mind.prompt import NOTHING, compose, render_block
 from voicemind.store.values import Entry, MindVersion

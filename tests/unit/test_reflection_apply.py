@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from voicemind.mind.agent import load_agents
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
 from voicemind.mind.reflection.grounding import grounded

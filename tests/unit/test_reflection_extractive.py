@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from voicemind.errors import ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Proposal
 from voicemind.mind.reflection.extractive import ExtractiveReflector

@@ -8,7 +8,8 @@ import pytest
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Finished, Message, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.values import MindKey, MindVersion

@@ -13,26 +13,38 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import STTS, TTSS, VADS, build_llm, chosen
+from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
+from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.rest.entrance import Rest
+from voicemind.channels.rest.rooms import Rooms
 from voicemind.config import Settings
 from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
+from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
+from voicemind.conversation.reflecting import Reflecting, reflection_worker
+from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
+from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Llm
-from voicemind.mind.agent import Agent, load_agents
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
+from voicemind.mind.edits import Edits
+from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
-from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
+from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
@@ -57,6 +69,7 @@ class House:
     stt: Stt
     tts: Tts
     vad: Vad
+    embedder: Embedder
     agents: Mapping[str, Agent]
     guests: Guests
     problem: VoicemindError | None = None
@@ -72,6 +85,7 @@ class House:
             stt=chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
             tts=chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
+            embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=load_agents(settings.agents_dir),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
@@ -81,25 +95,25 @@ class House:
     def __post_init__(self) -> None:
         settings = self.settings
         minds = Minds(self.store)
-        self.replies = Replies(self.llm, minds)
-        self.opening = Opening(self.store, self.agents)
+        archives = Archives(self.store, self.embedder)
+        self.replies = Replies(self.llm, minds, archives)
+        self.roster = Roster(self.agents, self.store)
+        self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        self.endings = Endings(
-            self.store,
-            self.opening,
-            minds,
-            self.replies,
-            ExtractiveReflector(self.llm),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            patience=Patience(
-                idle_s=settings.session_timeout_minutes * 60,
-                stale_s=settings.stale_minutes * 60,
-                reflection_s=settings.reflection_wait_s,
-                end_s=settings.end_wait_s,
-                detached_s=settings.detached_s,
-                sweep_every_s=settings.sweep_every_s,
-                lease_s=settings.reflection_lease_s,
-            ),
+        reflector = build_reflector(settings, self.llm)
+        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, reflector)
+        worker = reflection_worker(
+            self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
+        )
+        self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.rooms = Rooms(
+            store=self.store,
+            roster=self.roster,
+            edits=Edits(self.store, minds),
+            endings=self.endings,
+            reviews=Reviews(self.store, self.opening, minds),
+            meetings=Meetings(self.store, self.opening, self.endings, Intents(self.llm, minds)),
+            erasing=Erasing(self.store, self.live, minds, archives),
         )
 
     @asynccontextmanager
@@ -117,7 +131,7 @@ class House:
 
     async def _load(self) -> None:
         """Load the models side by side; then the waiting reflections can be done."""
-        providers = (self.llm, self.stt, self.tts, self.vad)
+        providers = (self.llm, self.stt, self.tts, self.vad, self.embedder)
         async with AsyncExitStack() as stack:
             for provider in providers:
                 stack.push_async_callback(_closed, provider)
@@ -176,20 +190,29 @@ class House:
             endings=self.endings,
             exchanges=exchanges,
             live=self.live,
-            agents=self.agents,
+            roster=self.roster,
             guests=self.guests,
             problem=self.why_not_ready,
         )
-        completions = ChatCompletions(self.opening, exchanges, self.agents)
+        sessions = AgentSessions(
+            self.store, self.opening, self.endings, meetings=self.rooms.meetings, replies=self.replies
+        )
+        completions = ChatCompletions(self.opening, exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
-            [*admin.routes(), *completions.routes(), *voice.routes()],
+            [
+                *admin.routes(),
+                *sessions.routes(),
+                *completions.routes(),
+                *voice.routes(),
+                *Rest(self.rooms).routes(),
+            ],
             guests=self.guests,
             allowed_origins=self.settings.origins,
         )
 
 
-async def _closed(provider: Llm | Stt | Tts | Vad) -> None:
+async def _closed(provider: Llm | Stt | Tts | Vad | Embedder) -> None:
     with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_LIMIT_S):
         await provider.aclose()
 

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from voicemind.cli.screen import out
 from voicemind.config import Settings
-from voicemind.mind.agent import find_agent, load_agents
+from voicemind.mind.agent import find_agent
+from voicemind.mind.agent_files import load_agents
 
 
 def list_agents(settings: Settings) -> None:

@@ -63,7 +63,13 @@ class Exchanges:
         try:
             async with aclosing(
                 self._replies.reply(
-                    replace(situation, history=placement.history, unreflected=unreflected, person=opened.person)
+                    replace(
+                        situation,
+                        history=placement.history,
+                        unreflected=unreflected,
+                        person=opened.person,
+                        intent_notes=opened.intent_notes,
+                    )
                 )
             ) as pieces:
                 async for piece in pieces:

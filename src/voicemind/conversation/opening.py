@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import uuid_utils
 
-from voicemind.errors import BadRequest, ConversationOver, UnknownAgent
+from voicemind.errors import BadRequest, ConversationOver
 from voicemind.mind.agent import Agent
+from voicemind.mind.roster import Roster
 from voicemind.store.contract import Store
 from voicemind.store.values import Conversation, MindKey
 
@@ -28,28 +28,37 @@ class Opened:
         """What to call the person in a mind that many people share; empty where the mind is theirs alone or they have no name."""
         return "" if self.key.user_id or self.conversation.anonymous else self.conversation.user_id
 
+    @property
+    def intent_notes(self) -> str:
+        """What the agent wants of this conversation, for itself alone."""
+        return self.conversation.intent_notes
+
 
 class Opening:
     """Opens conversations with the agents there are."""
 
-    def __init__(self, store: Store, agents: Mapping[str, Agent]) -> None:
+    def __init__(self, store: Store, roster: Roster) -> None:
         self._store = store
-        self._agents = {name: agent for agent in agents.values() for name in (agent.slug, *agent.aliases)}
+        self._roster = roster
 
-    def agent(self, name: str) -> Agent:
+    async def agent(self, tenant: str, name: str) -> Agent:
         """The agent of that slug or alias. Raises UnknownAgent."""
-        found = self._agents.get(name)
-        if found is None:
-            known = ", ".join(sorted({agent.slug for agent in self._agents.values()}))
-            raise UnknownAgent(f"There is no agent of that name; there are: {known}.", param="model")
-        return found
+        return await self._roster.find(tenant, name)
 
     async def open(
-        self, agent: Agent, *, tenant: str, user_id: str | None, conversation_id: str | None, channel: str
+        self,
+        agent: Agent,
+        *,
+        tenant: str,
+        user_id: str | None,
+        conversation_id: str | None,
+        channel: str,
+        meeting_id: str | None = None,
+        intent_notes: str = "",
     ) -> Opened:
         """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
 
-        Raises BadRequest where the conversation belongs to another agent or person, ConversationOver where it has ended.
+        Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting.
         """
         identity = conversation_id or str(uuid_utils.uuid7())
         person = user_id or f"anonymous-{uuid_utils.uuid7()}"
@@ -60,6 +69,8 @@ class Opening:
             channel=channel,
             anonymous=user_id is None,
             seed=agent.seed(),
+            meeting_id=meeting_id,
+            intent_notes=intent_notes,
         )
         _agree(conversation, agent, user_id)
         return self._opened(conversation, agent)
@@ -67,7 +78,11 @@ class Opening:
     async def found(self, tenant: str, conversation_id: str) -> Opened:
         """An existing conversation, ended or not. Raises UnknownConversation; UnknownAgent where its agent is gone."""
         conversation = await self._store.conversation(tenant, conversation_id)
-        return self._opened(conversation, self.agent(conversation.agent))
+        return self._opened(conversation, await self.agent(tenant, conversation.agent))
+
+    async def still_open(self, tenant: str, conversation_id: str) -> Opened:
+        """An existing conversation that can go on. Raises UnknownConversation, UnknownAgent, ConversationOver."""
+        return still_open(await self.found(tenant, conversation_id))
 
     def _opened(self, conversation: Conversation, agent: Agent) -> Opened:
         return Opened(conversation, agent, agent.mind_key(conversation.tenant, conversation.user_id))

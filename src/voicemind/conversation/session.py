@@ -132,6 +132,7 @@ class Session:
             history=messages_of(self._turns),
             unreflected=self._unreflected,
             person=self.opened.person,
+            intent_notes=self.opened.intent_notes,
         )
 
     async def _keep(self, turn: NewTurn) -> Turn:

@@ -23,6 +23,7 @@ _SQLITE_FIND = sa.text(
     "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
 )
 _SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query AND entry_id = :entry_id")
+_SQLITE_DROP_ALL = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query")
 _POSTGRES_INSERT = sa.text(
     "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
     "VALUES (:mind_id, :entry_id, :tenant, to_tsvector('english', :words)) ON CONFLICT DO NOTHING"
@@ -32,6 +33,7 @@ _POSTGRES_FIND = sa.text(
     "WHERE mind_id = :mind_id AND words @@ asked ORDER BY ts_rank(words, asked) DESC, entry_id LIMIT :limit"
 )
 _POSTGRES_DROP = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id AND entry_id = :entry_id")
+_POSTGRES_DROP_ALL = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id")
 
 
 def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:
@@ -72,6 +74,14 @@ def page(connection: Connection, mind_id: str, *, number: int | None, after: str
     return _pairs(connection, statement)
 
 
+def these(connection: Connection, mind_id: str, *, number: int | None, ids: Sequence[str]) -> dict[str, str]:
+    """Those of the ids that are archived, with their blocks."""
+    blocks: dict[str, str] = {}
+    for chunk in _chunks(ids):
+        blocks |= _pairs(connection, _in_archive(mind_id, number).where(archived_entries.c.entry_id.in_(chunk)))
+    return dict(sorted(blocks.items()))
+
+
 def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:
     """Ids of archived entries that hold any of the words, with their blocks, the best first."""
     plain = _plain(words)
@@ -83,9 +93,7 @@ def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: 
     else:
         rows = connection.execute(_POSTGRES_FIND, {"mind_id": mind_id, "query": " | ".join(plain), "limit": limit})
     ids = [row.entry_id for row in rows]
-    blocks: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        blocks |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
+    blocks = these(connection, mind_id, number=None, ids=ids)
     return [(entry_id, blocks[entry_id]) for entry_id in ids if entry_id in blocks]
 
 
@@ -104,6 +112,24 @@ def vectors(connection: Connection, mind_id: str, *, model: str) -> dict[str, by
         .where(entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model)
     )
     return {row.entry_id: row.vector for row in connection.execute(statement)}
+
+
+def without_vector(connection: Connection, mind_id: str, *, model: str, limit: int) -> dict[str, str]:
+    """Texts of archived entries without a vector of this model, by entry id."""
+    seen = sa.select(entry_vectors.c.entry_id).where(
+        entry_vectors.c.mind_id == mind_id, entry_vectors.c.model == model, entry_vectors.c.entry_id == entries.c.id
+    )
+    statement = (
+        sa.select(entries.c.id, entries.c.text)
+        .join(
+            archived_entries,
+            sa.and_(archived_entries.c.mind_id == entries.c.mind_id, archived_entries.c.entry_id == entries.c.id),
+        )
+        .where(entries.c.mind_id == mind_id, archived_entries.c.until.is_(None), ~seen.exists())
+        .order_by(entries.c.id)
+        .limit(limit)
+    )
+    return {row.id: row.text for row in connection.execute(statement)}
 
 
 def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: str, given: Mapping[str, bytes]) -> None:
@@ -125,15 +151,19 @@ def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: st
             connection.execute(sa.insert(entry_vectors), rows)
 
 
+def reindex(connection: Connection, tenant: str, mind_id: str) -> None:
+    """Make the mind's part of the search table anew from what the archive holds now."""
+    drop = _SQLITE_DROP_ALL if connection.dialect.name == "sqlite" else _POSTGRES_DROP_ALL
+    connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}"})
+    _searchable(connection, tenant, mind_id, ids=list(_pairs(connection, _in_archive(mind_id, None))))
+
+
 def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[str, str]:
     """What of the archive may change."""
     if version.archive_of is not None:
         return _pairs(connection, _in_archive(mind_id, None))
     ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
-    before: dict[str, str] = {}
-    for chunk in _chunks(ids):
-        before |= _pairs(connection, _in_archive(mind_id, None).where(archived_entries.c.entry_id.in_(chunk)))
-    return before
+    return these(connection, mind_id, number=None, ids=ids)
 
 
 def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:

@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from voicemind.store.people_contract import Meetings, People
 from voicemind.store.values import (
-    AgentRecord,
     ArchivedEntry,
     Conversation,
     ConversationStatus,
     Entry,
-    Erasure,
     Found,
-    Meeting,
-    MeetingKind,
     MindKey,
     MindSummary,
     MindVersion,
@@ -28,7 +25,6 @@ from voicemind.store.values import (
     Reflection,
     ReflectionStatus,
     Turn,
-    User,
 )
 
 
@@ -139,9 +135,15 @@ class Minds(Protocol):
         ...
 
     async def archived(
-        self, key: MindKey, *, number: int | None = None, after: str | None = None, limit: int = 50
+        self,
+        key: MindKey,
+        *,
+        number: int | None = None,
+        ids: Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int = 50,
     ) -> tuple[ArchivedEntry, ...]:
-        """The archive as it was in version `number` (None: as it is), by entry id; with `after`, what is behind that id."""
+        """The archive as it was in version `number` (None: as it is), or what of `ids` is there, by entry id; with `after`, behind that id."""
         ...
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
@@ -150,6 +152,10 @@ class Minds(Protocol):
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
         """What `put_vectors` kept for the entries of this mind's archive, by entry id."""
+        ...
+
+    async def without_vector(self, key: MindKey, model: str, *, limit: int = 50) -> Mapping[str, str]:
+        """The texts of archived entries of which `model` has made no vector yet, by entry id."""
         ...
 
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
@@ -190,6 +196,10 @@ class Reflections(Protocol):
         """
         ...
 
+    async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
+        """Lease a claimed reflection for `lease_s` seconds from now; False where it is over or another claim holds it."""
+        ...
+
     async def finish_reflection(
         self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
     ) -> Reflection:
@@ -210,73 +220,15 @@ class Reflections(Protocol):
         """Note the failure's code and make the reflection due again after `delay_s` seconds; None gives it up: it and its conversation are `failed`."""
         ...
 
-    async def pending_reflections(self, key: MindKey) -> int:
-        """How many reflections on this mind are waiting or running."""
-        ...
+    async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:
+        """Make a failed reflection due now, its attempts counted from the beginning, its conversation `ended` again; any other is unchanged.
 
-
-class Meetings(Protocol):
-    """Meetings, and the agents that were made through the API."""
-
-    async def make_meeting(
-        self, tenant: str, meeting_id: str, *, kind: MeetingKind, topic: str, participants: Sequence[str]
-    ) -> Meeting:
-        """Make the meeting; one that exists is returned unchanged."""
-        ...
-
-    async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
-        """The meeting. Raises UnknownMeeting."""
-        ...
-
-    async def meetings(
-        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
-    ) -> tuple[Meeting, ...]:
-        """Meetings, the newest first; with `before`, those behind that place in the list."""
-        ...
-
-    async def meeting_of(self, key: MindKey) -> str | None:
-        """The meeting in which this mind has an active or detached conversation; None where there is none."""
-        ...
-
-    async def put_agent(self, tenant: str, slug: str, definition: Mapping[str, Any]) -> AgentRecord:
-        """Keep the definition, in place of an older one of that slug."""
-        ...
-
-    async def agents(self, tenant: str) -> tuple[AgentRecord, ...]:
-        """All agents that were made through the API, by slug."""
-        ...
-
-
-class People(Protocol):
-    """The persons, and their right to be forgotten."""
-
-    async def user(self, tenant: str, user_id: str) -> User:
-        """Raises UnknownUser."""
-        ...
-
-    async def users(self, tenant: str, *, after: str | None = None, limit: int = 50) -> tuple[User, ...]:
-        """Persons by id; with `after`, those behind that id."""
-        ...
-
-    async def erase_conversation(self, tenant: str, conversation_id: str) -> Erasure:
-        """Erase the turns, the reflection, and in all versions the evidence from this conversation and every entry that rests on it alone.
-
-        An entry whose words were partly made of it goes back to its `origins`; one that rests on other evidence too keeps that. Each mind
-        that loses something gets a version by author `erasure`, so that whoever wrote at the same moment must look again.
-        Raises UnknownConversation.
+        Returns the reflection as it is then. Raises UnknownConversation where there is none.
         """
         ...
 
-    async def erase_user(self, tenant: str, user_id: str) -> Erasure:
-        """Erase the person: all their conversations as in `erase_conversation`, the minds that are theirs alone, and the id. Raises UnknownUser."""
-        ...
-
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        """The receipts, the newest first."""
-        ...
-
-    async def scrub(self) -> bool:
-        """Rewrite the files where erased bytes may still be in them. True: nothing is left to do. False: too busy now, try again."""
+    async def pending_reflections(self, key: MindKey) -> int:
+        """How many reflections on this mind are waiting or running."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,15 @@ from sqlalchemy.engine import Connection
 from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
-from voicemind.errors import BadRequest, UnknownConversation
+from voicemind.errors import InMeeting, UnknownConversation
+from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
-from voicemind.store.tables import ID_LENGTH, conversations, reflections, users
+from voicemind.store.ids import check_ids
+from voicemind.store.pages import newest_first
+from voicemind.store.tables import conversations, minds, reflections, users
 from voicemind.store.turns import OPEN, storable
-from voicemind.store.values import Conversation, MindKey, Reflection
+from voicemind.store.values import Conversation, ConversationStatus, MindKey, Reflection
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -30,6 +33,9 @@ _COLUMNS = (
     conversations.c.active_at,
     conversations.c.anonymous,
     conversations.c.ended_at,
+    conversations.c.meeting_id,
+    conversations.c.intent_notes,
+    conversations.c.turns,
 )
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
@@ -53,9 +59,21 @@ class Opening:
     channel: str
     anonymous: bool
     seed: Mapping[str, Sequence[str]]
+    meeting_id: str | None = None
+    intent_notes: str = ""
 
 
-def check_ids(opening: Opening) -> None:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which conversations a list is to hold; None: any."""
+
+    agent: str | None = None
+    user_id: str | None = None
+    status: ConversationStatus | None = None
+    meeting_id: str | None = None
+
+
+def check(opening: Opening) -> None:
     """Raises BadRequest for an id that not every database can hold; `param` names it."""
     ids = {
         "tenant": opening.key.tenant,
@@ -64,21 +82,27 @@ def check_ids(opening: Opening) -> None:
         "person": opening.user_id,
         "conversation_id": opening.conversation_id,
         "channel": opening.channel,
+        "meeting_id": opening.meeting_id or "",
     }
-    for name, given in ids.items():
-        if len(given) > ID_LENGTH or storable(given) != given:
-            raise BadRequest(f"{name} must be text of at most {ID_LENGTH} characters", param=name)
+    check_ids(ids)
 
 
 def opened(connection: Connection, opening: Opening) -> Conversation:
-    """The conversation as it is stored; made, with its person and its mind, where it did not exist."""
+    """The conversation as it is stored; made, with its person and its mind, where it did not exist.
+
+    Raises UnknownMeeting, InMeeting.
+    """
     tenant = opening.key.tenant
     existing = connection.execute(_ONE, {"tenant": tenant, "id": opening.conversation_id}).first()
     if existing is not None:
         return _conversation(existing)
     now = utc_now()
+    if opening.meeting_id is not None:
+        stored_meetings.one(connection, tenant, opening.meeting_id, keep=True)
     _ensure_user(connection, opening, now=now)
-    stored_minds.ensure(connection, opening.key, seed=opening.seed)
+    mind_id = stored_minds.ensure(connection, opening.key, seed=opening.seed)
+    if opening.meeting_id is not None:
+        _check_free(connection, opening, mind_id=mind_id)
     made = Conversation(
         tenant=tenant,
         id=opening.conversation_id,
@@ -89,9 +113,10 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
         created_at=now,
         active_at=now,
         anonymous=opening.anonymous,
+        meeting_id=opening.meeting_id,
+        intent_notes=storable(opening.intent_notes),
     )
-    row = {column.name: getattr(made, column.name) for column in _COLUMNS}
-    connection.execute(sa.insert(conversations), {**row, "turns": 0})
+    connection.execute(sa.insert(conversations), {column.name: getattr(made, column.name) for column in _COLUMNS})
     return made
 
 
@@ -101,6 +126,19 @@ def one(connection: Connection, tenant: str, conversation_id: str) -> Conversati
     if row is None:
         raise UnknownConversation("there is no such conversation")
     return _conversation(row)
+
+
+def listed(
+    connection: Connection, tenant: str, *, wanted: Wanted, before: tuple[datetime, str] | None, limit: int
+) -> tuple[Conversation, ...]:
+    """The newest first."""
+    statement = sa.select(*_COLUMNS).where(conversations.c.tenant == tenant)
+    for field in fields(wanted):
+        value = getattr(wanted, field.name)
+        if value is not None:
+            statement = statement.where(conversations.c[field.name] == value)
+    rows = connection.execute(newest_first(statement, conversations, before=before).limit(limit))
+    return tuple(_conversation(row) for row in rows)
 
 
 def stale(connection: Connection, *, idle_since: datetime, limit: int) -> tuple[Conversation, ...]:
@@ -141,6 +179,14 @@ def ended(connection: Connection, key: MindKey, conversation_id: str) -> Reflect
         )
     )
     return made
+
+
+def _check_free(connection: Connection, opening: Opening, *, mind_id: str) -> None:
+    """Raises InMeeting. Whoever opens a conversation of this mind at the same moment waits for this one's end."""
+    connection.execute(sa.select(minds.c.id).where(minds.c.id == mind_id).with_for_update(key_share=True))
+    elsewhere = stored_meetings.live(connection, opening.key, but=opening.meeting_id)
+    if elsewhere is not None:
+        raise InMeeting(f"the agent is in meeting {elsewhere!r}", meeting_id=elsewhere)
 
 
 def _ensure_user(connection: Connection, opening: Opening, *, now: datetime) -> None:

@@ -74,13 +74,22 @@ def summaries(
 
 
 def archived(
-    connection: Connection, key: MindKey, *, number: int | None, after: str | None, limit: int
+    connection: Connection,
+    key: MindKey,
+    *,
+    number: int | None,
+    ids: Sequence[str] | None,
+    after: str | None,
+    limit: int,
 ) -> tuple[ArchivedEntry, ...]:
-    """The archive of one version (None: as it is), by entry id."""
+    """The archive of one version (None: as it is), or what of `ids` is there, by entry id."""
     mind_id = id_of(connection, key)
     if mind_id is None:
         return ()
-    blocks = archive.page(connection, mind_id, number=number, after=after, limit=limit)
+    if ids is None:
+        blocks = archive.page(connection, mind_id, number=number, after=after, limit=limit)
+    else:
+        blocks = archive.these(connection, mind_id, number=number, ids=ids)
     held = loaded(connection, mind_id=mind_id, ids=blocks)
     return tuple(ArchivedEntry(held[entry_id], label) for entry_id, label in blocks.items())
 
@@ -99,6 +108,12 @@ def vectors(connection: Connection, key: MindKey, *, model: str) -> Mapping[str,
     """The vectors of the archive by entry id."""
     mind_id = id_of(connection, key)
     return {} if mind_id is None else archive.vectors(connection, mind_id, model=model)
+
+
+def without_vector(connection: Connection, key: MindKey, *, model: str, limit: int) -> Mapping[str, str]:
+    """Texts of archived entries that the model has not seen."""
+    mind_id = id_of(connection, key)
+    return {} if mind_id is None else archive.without_vector(connection, mind_id, model=model, limit=limit)
 
 
 def keep_vectors(connection: Connection, key: MindKey, *, model: str, given: Mapping[str, bytes]) -> None:

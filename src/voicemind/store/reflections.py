@@ -58,6 +58,17 @@ def claimed(connection: Connection, *, worker: str, lease_s: float) -> Reflectio
     return _reflection(row, status="running", attempts=row.attempts + 1)
 
 
+def renewed(connection: Connection, reflection: Reflection, *, lease_s: float) -> bool:
+    """Whether this claim still holds it, and then for so much longer."""
+    statement = sa.update(reflections).where(
+        reflections.c.id == reflection.id,
+        reflections.c.status == "running",
+        reflections.c.attempts == reflection.attempts,
+    )
+    held = connection.execute(statement.values(due_at=utc_now() + timedelta(seconds=lease_s)))
+    return held.rowcount == 1
+
+
 def finished(connection: Connection, finish: Finish) -> Reflection:
     """Version, reflection and conversation in one go. Raises StaleVersion, UnknownConversation."""
     tenant, conversation_id = finish.reflection.key.tenant, finish.reflection.conversation_id
@@ -133,6 +144,18 @@ def postponed(connection: Connection, reflection: Reflection, *, error: str, del
         _set(
             connection, row.id, status="waiting", error=error[:ID_LENGTH], due_at=utc_now() + timedelta(seconds=delay_s)
         )
+
+
+def retried(connection: Connection, *, tenant: str, conversation_id: str) -> Reflection:
+    """A failed one is due now, as if it were new. Raises UnknownConversation."""
+    row = connection.execute(_ONE_LOCKED, {"tenant": tenant, "conversation_id": conversation_id}).first()
+    if row is None:
+        raise UnknownConversation("there is no such reflection")
+    if row.status != "failed":
+        return _reflection(row)
+    _set(connection, row.id, status="waiting", attempts=0, due_at=utc_now())
+    _mark_conversation(connection, tenant, conversation_id, status="ended")
+    return _reflection(row, status="waiting", attempts=0)
 
 
 def pending(connection: Connection, key: MindKey) -> int:

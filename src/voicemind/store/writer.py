@@ -33,11 +33,11 @@ _log = structlog.get_logger()
 
 
 class _Write:
-    """One thing to write, and its outcome: a value, or an error for the caller."""
+    """One thing to write, and its outcome: a value, or an error for the caller. Without `many` it is work that runs alone."""
 
     __slots__ = ("done", "item", "many", "outcome")
 
-    def __init__(self, many: Many, item: Any) -> None:
+    def __init__(self, many: Many | None, item: Any) -> None:
         self.many = many
         self.item = item
         self.outcome: Any = None
@@ -88,6 +88,11 @@ class Writer:
         outcome: T = await self._hand_in(_Write(many, item))
         return outcome
 
+    async def alone(self, work: Callable[[Engine], T]) -> T:
+        """Run `work` while this process writes nothing else. It makes its own transactions, and may need to be outside of any."""
+        outcome: T = await self._hand_in(_Write(None, work))
+        return outcome
+
     async def _hand_in(self, write: _Write) -> Any:
         await self._slots.acquire()
         if not self._open:
@@ -109,13 +114,23 @@ class Writer:
                     last = True
                     break
                 group.append(following)
-            self._store(group)
             try:
-                self._loop.call_soon_threadsafe(self._deliver, group)
+                for alone, writes in itertools.groupby(group, lambda write: write.many is None):
+                    self._do(list(writes), alone=alone)
             except RuntimeError:  # the loop is gone, and with it everybody who waited
                 return
             if last:
                 return
+
+    def _do(self, group: list[_Write], *, alone: bool) -> None:
+        for write in group if alone else ():
+            try:
+                write.outcome = write.item(self._engine)
+            except Exception as error:  # noqa: BLE001 - as in `_attempt`
+                _fail([write], error)
+        if not alone:
+            self._store(group)
+        self._loop.call_soon_threadsafe(self._deliver, group)
 
     def _deliver(self, group: list[_Write]) -> None:
         for write in group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -13,14 +13,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemind import __version__
+from voicemind.channels import told
 from voicemind.channels.http import error_response, json_response, read_json
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import END_LIMIT_S, Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable, Unauthenticated
-from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import render_block
+from voicemind.mind.roster import Roster
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
 from voicemind.store.contract import Store
 from voicemind.store.values import MindVersion, Reflection
@@ -59,12 +60,12 @@ class Admin:
         endings: Endings,
         exchanges: Exchanges,
         live: Live,
-        agents: Mapping[str, Agent],
+        roster: Roster,
         guests: Guests,
         problem: Callable[[], Awaitable[str]],
     ) -> None:
         self._store, self._opening, self._endings, self._live = store, opening, endings, live
-        self._agents, self._guests = agents, guests
+        self._roster, self._guests = roster, guests
         self._problem = problem
         self._exchanges = exchanges
 
@@ -109,7 +110,7 @@ class Admin:
         )
         return response
 
-    async def agents(self, _: Request) -> Response:
+    async def agents(self, request: Request) -> Response:
         """Who can be talked with."""
         listed = [
             {
@@ -120,14 +121,14 @@ class Admin:
                 "voice": agent.voice,
                 "first_message": agent.first_message,
             }
-            for agent in self._agents.values()
+            for agent in await self._roster.all(request.state.tenant)
         ]
         return json_response({"agents": listed})
 
     async def open(self, request: Request) -> Response:
         """Make a conversation and say where its socket is."""
         body = await read_json(request, NewSession)
-        agent = self._opening.agent(body.agent)
+        agent = await self._opening.agent(request.state.tenant, body.agent)
         if problem := await self._problem():
             raise ProviderUnavailable(
                 f"Nobody can talk yet: {problem}. Please try again in a moment.", provider="voicemind"
@@ -193,19 +194,36 @@ class Admin:
 
     async def _outcome(self, opened: Opened, reflection: Reflection) -> dict[str, object]:
         turns = await self._store.turns(opened.conversation.tenant, opened.conversation.id)
+        waits = reflection.status == "review"
         return {
             "status": "success",
             "before": await self._rendered(opened, reflection.before),
-            "after": await self._rendered(opened, reflection.after),
+            "after": await self._rendered(opened, reflection.before if waits else reflection.after),
             "reflection_notes": reflection.notes,
             "transcript_length": len(turns),
+            "conversation_id": opened.conversation.id,
+            "version": reflection.before if waits else reflection.after,
+            "reflection_status": reflection.status,
+            "operations": await self._operations(opened, reflection),
         }
 
+    async def _operations(self, opened: Opened, reflection: Reflection) -> tuple[told.Told, ...]:
+        """What the reflection changed; of one that waits for a person's word, what it would change."""
+        if reflection.status == "review":
+            return await told.proposed(self._store, reflection)
+        if reflection.after is None or reflection.after == reflection.before:
+            return ()
+        return await told.changes(self._store, await self._version(opened, reflection.after))
+
     async def _rendered(self, opened: Opened, number: int | None) -> dict[str, str]:
-        version: MindVersion | None = await self._store.mind_version(opened.key, number) if number else None
-        if version is None:
-            raise StorageUnavailable("A version of this mind is missing.")
+        version = await self._version(opened, number)
         return {
             block.label: render_block(version.blocks.get(block.label, ())) if block.reflects else block.text
             for block in opened.agent.blocks
         }
+
+    async def _version(self, opened: Opened, number: int | None) -> MindVersion:
+        version = await self._store.mind_version(opened.key, number) if number else None
+        if version is None:
+            raise StorageUnavailable("A version of this mind is missing.")
+        return version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import anyio
@@ -21,6 +21,7 @@ from voicemind.errors import BadRequest, VoicemindError
 from voicemind.llm.contract import Finished, TextDelta
 from voicemind.mind.agent import Agent
 from voicemind.mind.reply import Situation
+from voicemind.mind.roster import Roster
 
 Pieces = AsyncGenerator[TextDelta | Finished, None]
 
@@ -55,8 +56,8 @@ async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
 class ChatCompletions:
     """The endpoints, for these agents."""
 
-    def __init__(self, opening: Opening, exchanges: Exchanges, agents: Mapping[str, Agent]) -> None:
-        self._opening, self._exchanges, self._agents = opening, exchanges, agents
+    def __init__(self, opening: Opening, exchanges: Exchanges, roster: Roster) -> None:
+        self._opening, self._exchanges, self._roster = opening, exchanges, roster
         self._started_s = epoch_ms() // 1000
 
     def routes(self) -> Sequence[Route]:
@@ -66,11 +67,11 @@ class ChatCompletions:
             Route("/v1/models", self.models, methods=["GET"]),
         ]
 
-    async def models(self, _: HttpRequest) -> Response:
+    async def models(self, http: HttpRequest) -> Response:
         """Every agent is a model."""
         listed = [
-            {"id": slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"}
-            for slug in sorted(self._agents)
+            {"id": agent.slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"}
+            for agent in await self._roster.all(http.state.tenant)
         ]
         return json_response({"object": "list", "data": listed})
 
@@ -78,9 +79,9 @@ class ChatCompletions:
         """Answer as the agent that `model` names."""
         request = await read_json(http, wire.Request)
         asked = wire.chat(request)
-        agent = self._opening.agent(request.model)
+        agent = await self._opening.agent(http.state.tenant, request.model)
         extra = request.elevenlabs_extra_body or wire.ExtraBody()
-        if extra.role_id and self._opening.agent(extra.role_id).slug != agent.slug:
+        if extra.role_id and (await self._opening.agent(http.state.tenant, extra.role_id)).slug != agent.slug:
             raise BadRequest("role_id names another agent than model.", param="elevenlabs_extra_body.role_id")
         opened, situation = await self._situation(http.state.tenant, agent, request, extra, asked)
         pieces = self._exchanges.answer(situation, opened)

@@ -1,0 +1,39 @@
+"""The right to be forgotten, as far as this process goes: whoever is talking leaves, the store erases, and nothing stays in memory or in the files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from voicemind.conversation.live import Live
+from voicemind.mind.archive import Archives
+from voicemind.mind.context import Minds
+from voicemind.store.contract import Store
+from voicemind.store.values import Erasure
+
+PAGE = 100
+
+
+class Erasing:
+    """Erases conversations and people. Bytes that another process keeps us from rewriting now are rewritten by the next sweep."""
+
+    def __init__(self, store: Store, live: Live, minds: Minds, archives: Archives) -> None:
+        self._store, self._live, self._minds, self._archives = store, live, minds, archives
+
+    async def conversation(self, tenant: str, conversation_id: str) -> Erasure:
+        """Erase one conversation and what rests on it alone. Raises UnknownConversation."""
+        await self._store.conversation(tenant, conversation_id)
+        await self._live.end(tenant, conversation_id)
+        return await self._forgotten(await self._store.erase_conversation(tenant, conversation_id))
+
+    async def user(self, tenant: str, user_id: str) -> Erasure:
+        """Erase everything about a person. Raises UnknownUser."""
+        await self._store.user(tenant, user_id)
+        for status in ("active", "detached"):
+            for conversation in await self._store.conversations(tenant, user_id=user_id, status=status, limit=PAGE):
+                await self._live.end(tenant, conversation.id)
+        return await self._forgotten(await self._store.erase_user(tenant, user_id))
+
+    async def _forgotten(self, erasure: Erasure) -> Erasure:
+        self._minds.forget_all()
+        self._archives.forget_all()
+        return replace(erasure, scrubbed=await self._store.scrub())

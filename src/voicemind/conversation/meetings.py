@@ -1,0 +1,118 @@
+"""Meetings and hand-overs: who meets whom with which intent, and how an agent passes a person on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import uuid_utils
+
+from voicemind.conversation.ending import Endings
+from voicemind.conversation.opening import Opened, Opening
+from voicemind.errors import BadRequest, InMeeting
+from voicemind.mind.agent import Agent
+from voicemind.mind.intent import Intents, Occasion
+from voicemind.store.contract import Store
+from voicemind.store.values import Meeting, MeetingKind, Reflection
+
+MOST_AGENTS = 50
+"""Agents in one meeting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An agent that is ready: its conversation is open and its prompt holds the notes. `meeting` is None after a hand-over outside of one."""
+
+    meeting: Meeting | None
+    opened: Opened
+    intent_notes: str
+
+
+def conversation_in(meeting_id: str, agent: Agent) -> str:
+    """The id of an agent's conversation in a meeting."""
+    return f"meeting_{meeting_id}_role_{agent.slug}"
+
+
+class Meetings:
+    """Prepares and ends meetings. An agent (with one person, where its mind is theirs) is in one live meeting at a time."""
+
+    def __init__(self, store: Store, opening: Opening, endings: Endings, intents: Intents) -> None:
+        self._store, self._opening, self._endings, self._intents = store, opening, endings, intents
+
+    async def prepare(
+        self,
+        tenant: str,
+        agent: Agent,
+        *,
+        participants: Sequence[str],
+        topic: str = "",
+        kind: MeetingKind = "meeting",
+        meeting_id: str | None = None,
+        user_id: str | None = None,
+    ) -> Prepared:
+        """Write the agent's intent notes and open its conversation; with `meeting_id`, in a meeting that others may be in already.
+
+        Repeated for an agent that is in this meeting, it returns what there is. Raises InMeeting, BadRequest, ProviderUnavailable.
+        """
+        meeting_id = meeting_id or str(uuid_utils.uuid7())
+        identity = conversation_in(meeting_id, agent)
+        if agent.is_private and user_id is None:
+            raise BadRequest(f"{agent.slug} has a mind for each person: say whom it meets.", param="patient_id")
+        key = agent.mind_key(tenant, user_id or "")
+        present = await self._store.meeting_of(key)
+        if present == meeting_id:
+            opened = await self._opening.found(tenant, identity)
+            return Prepared(await self._store.meeting(tenant, meeting_id), opened, opened.conversation.intent_notes)
+        if present is not None:
+            raise InMeeting(f"{agent.slug} is in the meeting {present}; end that one first.", meeting_id=present)
+        occasion = Occasion(kind, tuple(participants), topic)
+        await self._store.ensure_mind(key, seed=agent.seed())
+        notes = await self._intents.before(agent, key, occasion)
+        meeting = await self._store.make_meeting(
+            tenant, meeting_id, kind=kind, topic=topic, participants=occasion.participants
+        )
+        opened = await self._opening.open(
+            agent,
+            tenant=tenant,
+            user_id=user_id,
+            conversation_id=identity,
+            channel="meeting",
+            meeting_id=meeting_id,
+            intent_notes=notes,
+        )
+        return Prepared(meeting, opened, opened.conversation.intent_notes)
+
+    async def end(self, tenant: str, meeting_id: str) -> tuple[Reflection, ...]:
+        """End the conversations of all agents in the meeting; each reflects on its own. Raises UnknownMeeting."""
+        await self._store.meeting(tenant, meeting_id)
+        conversations = await self._store.conversations(tenant, meeting_id=meeting_id, limit=MOST_AGENTS)
+        return tuple(
+            [
+                await self._endings.end(await self._opening.found(tenant, conversation.id))
+                for conversation in conversations
+            ]
+        )
+
+    async def hand_over(self, tenant: str, conversation_id: str, to: Agent) -> Prepared:
+        """Pass the person of this conversation on: the next agent gets a conversation of its own and the notes of the first, whose conversation ends.
+
+        Raises UnknownConversation, ConversationOver, InMeeting, BadRequest, ProviderUnavailable.
+        """
+        opened = await self._opening.still_open(tenant, conversation_id)
+        if to.slug == opened.agent.slug:
+            raise BadRequest("The conversation is with this agent already.", param="role_id")
+        talk = opened.conversation
+        turns = await self._store.turns(tenant, conversation_id)
+        notes = await self._intents.handing_over(opened.agent, opened.key, turns, to=to)
+        following = await self._opening.open(
+            to,
+            tenant=tenant,
+            user_id=None if talk.anonymous else talk.user_id,
+            conversation_id=conversation_in(talk.meeting_id, to) if talk.meeting_id else None,
+            channel=talk.channel,
+            meeting_id=talk.meeting_id,
+            intent_notes=notes,
+        )
+        await self._endings.end(opened)
+        meeting = await self._store.meeting(tenant, talk.meeting_id) if talk.meeting_id else None
+        return Prepared(meeting, following, following.conversation.intent_notes)

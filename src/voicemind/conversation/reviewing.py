@@ -1,0 +1,84 @@
+"""What a person decides about reflections: which proposed changes become memory, and what is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from voicemind.conversation.opening import Opening
+from voicemind.errors import NotWaiting, StaleVersion, UnknownConversation, UnknownMind
+from voicemind.mind.context import Minds
+from voicemind.mind.reflection.apply import apply
+from voicemind.mind.reflection.contract import Add, Merge, Operation
+from voicemind.mind.reflection.proposal import Decision, decided, decoded
+from voicemind.store.contract import Store
+from voicemind.store.values import Reflection
+
+ROUNDS = 5
+"""How often the decision is applied anew because the mind has changed meanwhile."""
+
+
+class Reviews:
+    """Decides on proposals that wait, and gives failed reflections another chance."""
+
+    def __init__(self, store: Store, opening: Opening, minds: Minds) -> None:
+        self._store, self._opening, self._minds = store, opening, minds
+
+    async def decide(self, tenant: str, conversation_id: str, decisions: Sequence[Decision]) -> Reflection:
+        """Write what the person accepted, in the person's words where they edited; the reflection is done then.
+
+        `decisions` are in the order of the proposal's operations. Raises UnknownConversation, NotWaiting where there is no proposal, BadRequest
+        where the decisions do not fit it.
+        """
+        reflection = await self._waiting(tenant, conversation_id)
+        proposed = decoded(reflection.proposal)
+        wanted = decided(proposed, decisions)
+        opened = await self._opening.found(tenant, conversation_id)
+        turns = await self._store.turns(tenant, conversation_id)
+        told = f"A person accepted {len(wanted)} of {len(proposed)} proposed changes."
+        for _ in range(ROUNDS):
+            version = await self._store.mind(reflection.key)
+            if version is None:
+                raise UnknownMind("There is no such mind.")
+            archived = await self._store.archived(reflection.key, ids=_named(wanted))
+            outcome = apply(version, wanted, opened.agent, turns=turns, archived=archived)
+            notes = " ".join(filter(None, (reflection.notes, told, outcome.notes)))
+            made = outcome.version and replace(outcome.version, notes=notes, conversation_id=conversation_id)
+            try:
+                return await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
+            except StaleVersion:
+                continue
+            finally:
+                self._minds.forget(reflection.key)
+        raise StaleVersion("The mind changes faster than this can be written.")
+
+    async def retry(self, tenant: str, conversation_id: str) -> Reflection:
+        """Queue a reflection that was given up once more. Raises UnknownConversation; NotWaiting where it did not fail."""
+        reflection = await self._one(tenant, conversation_id)
+        if reflection.status != "failed":
+            raise NotWaiting(f"This reflection is {reflection.status}: only one that failed can be tried again.")
+        return await self._store.retry_reflection(tenant, conversation_id)
+
+    async def _waiting(self, tenant: str, conversation_id: str) -> Reflection:
+        reflection = await self._one(tenant, conversation_id)
+        if reflection.status != "review":
+            raise NotWaiting(f"This reflection is {reflection.status}: there is nothing to decide on.")
+        return reflection
+
+    async def _one(self, tenant: str, conversation_id: str) -> Reflection:
+        reflection = await self._store.reflection(tenant, conversation_id)
+        if reflection is None:
+            await self._store.conversation(tenant, conversation_id)
+            raise UnknownConversation("This conversation has not ended, so there is no reflection.")
+        return reflection
+
+
+def _named(operations: Sequence[Operation]) -> list[str]:
+    """The entries that the operations change."""
+    ids: list[str] = []
+    for operation in operations:
+        if isinstance(operation, Merge):
+            ids += operation.entry_ids
+        elif not isinstance(operation, Add):
+            ids.append(operation.entry_id)
+    return ids

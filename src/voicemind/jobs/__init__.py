@@ -1,0 +1,1 @@
+"""Work that must be done once, however often a process dies meanwhile."""

@@ -1,0 +1,246 @@
+"""What all models that somebody else runs have in common: time limits, repeats, refusals, and answers that break off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+import structlog
+
+from voicemind.errors import ProviderError, ProviderRefused
+from voicemind.llm.contract import Ask, Finished, TextDelta
+from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, refused, unavailable
+from voicemind.llm.sse import Event, SseParser
+
+log = structlog.get_logger(__name__)
+
+LONGEST_ANSWER = 2_000_000
+"""Characters after which an answer is cut; the longest that any model writes has half of that."""
+
+REPEATS = 2
+FIRST_DELAY_S = 0.25
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a service may take for its first byte, in seconds: where a person waits, and where nobody does.
+
+    `silence_s` holds between two packets of an answer that has begun; the services send signs of life more often.
+    """
+
+    urgent_s: float = 4
+    idle_s: float = 120
+    silence_s: float = 15
+
+
+class Reader(Protocol):
+    """Understands the events of one answer."""
+
+    finished: Finished | None
+    """Why the answer ended, as soon as the service has said so."""
+    over: bool
+    """Whether nothing worth reading follows."""
+
+    def read(self, event: Event) -> str:
+        """The text that an event adds. Raises ProviderError for what the service says went wrong, ValueError for what is no event of its."""
+        ...
+
+
+class Service(Protocol):
+    """One kind of wire, spoken with the library of its maker."""
+
+    provider: str
+    sdk: Any
+    """The library, imported."""
+    optional: Mapping[str, int]
+    """Fields that a request can do without, and how many forms each has, the strictest first."""
+
+    def fields(self, ask: Ask, refused: Mapping[str, int]) -> Fields:
+        """The request; `refused` says how many forms of an optional field the model has refused."""
+        ...
+
+    def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
+        """Send it; yields the library's response. Raises the library's errors."""
+        ...
+
+    def reader(self) -> Reader:
+        """A reader for one answer."""
+        ...
+
+
+class Upstream:
+    """Asks a service until it answers or the time is over.
+
+    Repeated at most twice, and only while nothing was said: what is overloaded (429, 5xx) after the pause that the service
+    names, a broken connection at once. A request whose optional field a model refuses is sent without it, now and ever after.
+    """
+
+    def __init__(self, service: Service, *, patience: Patience) -> None:
+        import httpx2
+
+        self._service = service
+        self._provider = service.provider
+        self._patience = patience
+        self._refused: dict[str, int] = {}
+        self._httpx = httpx2
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+        """See the contract."""
+        budget = _Budget(self._patience.urgent_s if ask.urgent else self._patience.idle_s)
+        while True:
+            said = False
+            try:
+                async with aclosing(self._attempt(ask, budget)) as pieces:
+                    async for piece in pieces:
+                        said = True
+                        yield piece
+                return
+            except Failed as failed:
+                delay_s = math.inf if said else budget.delay_s(failed)
+                if delay_s == math.inf:
+                    raise failed.error from failed.__cause__
+            await anyio.sleep(delay_s)
+
+    async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[TextDelta | Finished]:
+        parser, reader, cutter = SseParser(), self._service.reader(), _Cutter(ask.stop)
+        size, is_open, within_s = 0, True, budget.left_s  # after the first packet, the connection's own limit holds
+        async with AsyncExitStack() as stack:
+            chunks = await self._opened(ask, budget, stack)
+            while is_open and not (reader.over or cutter.over or size > LONGEST_ANSWER):
+                chunk = await self._next(chunks, within_s=within_s)
+                is_open, within_s = bool(chunk), math.inf
+                text, failed = self._read(parser, reader, chunk)
+                size += len(text)
+                if text := cutter.take(text):
+                    yield TextDelta(text)
+                if failed is not None:
+                    raise failed
+        if text := cutter.rest():
+            yield TextDelta(text)
+        if size > LONGEST_ANSWER:
+            yield Finished("length")
+        elif cutter.over:
+            yield reader.finished if reader.finished else Finished()
+        elif reader.finished is None:
+            raise Failed(unavailable(self._provider, "broke off in the middle of its answer"))
+        else:
+            yield reader.finished
+
+    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+        sdk, fields = self._service.sdk, self._service.fields(ask, self._refused)
+        timeout = self._httpx.Timeout(max(self._patience.silence_s, budget.limit_s), connect=budget.limit_s)
+        try:
+            with anyio.fail_after(budget.left_s):
+                response = await stack.enter_async_context(self._service.post(fields, timeout=timeout))
+        except (TimeoutError, sdk.APITimeoutError):
+            raise Failed(unavailable(self._provider, "did not answer in time")) from None
+        except sdk.APIStatusError as error:
+            raise self._failed(error, fields) from None  # the library's error quotes what was asked
+        except sdk.APIConnectionError:
+            raise Failed(unavailable(self._provider, "cannot be reached"), delay_s=0) from None
+        except sdk.APIError:
+            raise Failed(unavailable(self._provider, "could not be asked")) from None
+        return await stack.enter_async_context(aclosing(response.http_response.aiter_bytes()))
+
+    async def _next(self, chunks: AsyncIterator[bytes], *, within_s: float) -> bytes:
+        """The next bytes; empty at the end."""
+        try:
+            if within_s == math.inf:
+                return await anext(chunks, b"")
+            with anyio.fail_after(within_s):
+                return await anext(chunks, b"")
+        except (TimeoutError, self._httpx.TimeoutException):
+            raise Failed(unavailable(self._provider, "did not answer in time")) from None
+        except (self._httpx.HTTPError, self._httpx.StreamError):
+            raise Failed(unavailable(self._provider, "broke off in the middle of its answer"), delay_s=0) from None
+
+    def _read(self, parser: SseParser, reader: Reader, chunk: bytes) -> tuple[str, Failed | None]:
+        """The text that these bytes add, and what went wrong after it. At the end, what was still open is read as far as it can be."""
+        said: list[str] = []
+        try:
+            for event in parser.feed(chunk) if chunk else parser.end():
+                said.append(reader.read(event))  # noqa: PERF401 - what was read before a failure counts
+        except ProviderError as error:
+            return "".join(said), Failed(error, delay_s=math.inf if isinstance(error, ProviderRefused) else None)
+        except (ValueError, RecursionError):
+            if chunk:
+                problem = unavailable(self._provider, "sent something that is no answer")
+                return "".join(said), Failed(problem, delay_s=math.inf)
+        return "".join(said), None
+
+    def _failed(self, error: Any, fields: Fields) -> Failed:
+        problem = Problem.of(error.body)
+        if error.status_code in {400, 422} and (field := self._objected(problem, fields)):
+            self._refused[field] = self._refused.get(field, 0) + 1
+            log.warning("a model does not take this field", provider=self._provider, field=field)
+            return Failed(refused(self._provider, "the request"), delay_s=0, counts=False)
+        found = meaning(self._provider, error.status_code, problem)
+        is_final = isinstance(found, ProviderRefused)
+        return Failed(found, delay_s=math.inf if is_final else named_delay_s(error.response.headers))
+
+    def _objected(self, problem: Problem, fields: Fields) -> str:
+        """The optional field that the model does not take; empty where it is something else."""
+        given = {*fields, *fields.get("extra_body", ())}
+        open_to = {name for name, forms in self._service.optional.items() if self._refused.get(name, 0) < forms}
+        if problem.param:
+            named = problem.param.split(".")[0]
+            return named if named in given & open_to else ""
+        return next((name for name in sorted(given & open_to, key=len) if name in problem.message), "")
+
+
+class _Budget:
+    """The time that one question may take until its answer begins, repeats included."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._until = anyio.current_time() + limit_s
+        self._repeats = 0
+
+    @property
+    def left_s(self) -> float:
+        return max(self._until - anyio.current_time(), 0)
+
+    def delay_s(self, failed: Failed) -> float:
+        """The pause before the next attempt; infinite where there is none."""
+        delay_s = FIRST_DELAY_S * 2**self._repeats if failed.delay_s is None else failed.delay_s
+        if failed.counts:
+            self._repeats += 1
+        return math.inf if self._repeats > REPEATS or delay_s >= self.left_s else delay_s
+
+
+class _Cutter:
+    """Ends a text before a stop string, also where the service does not: it holds back what may become one."""
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = [stop for stop in stops if stop]
+        self._held: str = ""
+        self.over = False
+
+    def take(self, text: str) -> str:
+        """What may be said now."""
+        if not self._stops or not text:
+            return text
+        text = self._held + text
+        places = [place for stop in self._stops if (place := text.find(stop)) >= 0]
+        if places:
+            self._held, self.over = "", True
+            return text[: min(places)]
+        keep = max(_overlap(text, stop) for stop in self._stops)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def rest(self) -> str:
+        """What was held back for nothing."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of the text begin the stop string."""
+    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)

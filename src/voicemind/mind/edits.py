@@ -1,0 +1,193 @@
+"""What people do to a mind by hand: edit it, take a version back, go back to one, put another in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from voicemind.errors import BadRequest, StaleVersion, UnknownMind
+from voicemind.mind.agent import Agent
+from voicemind.mind.context import Minds
+from voicemind.mind.document import Document
+from voicemind.mind.plain import one_line
+from voicemind.mind.reflection.contract import Add, Remove, Update
+from voicemind.mind.reflection.draft import Draft, fresh_id
+from voicemind.mind.reflection.grounding import LONGEST_TEXT
+from voicemind.mind.reflection.room import make_room
+from voicemind.mind.versions import reverted
+from voicemind.store import contract
+from voicemind.store.values import Entry, MindKey, MindVersion, NewVersion
+
+ROUNDS = 5
+"""How often a change is made anew because somebody else wrote meanwhile; only where the caller named no version."""
+BY_HAND = "A person changed it by hand."
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change by hand. `add` takes block and text, `update` entry and text, the others an entry."""
+
+    op: Literal["add", "update", "remove", "archive", "recall"]
+    block: str = ""
+    entry_id: str = ""
+    text: str = ""
+
+
+class Edits:
+    """Writes versions for people. `parent`, where given, is the version that the person saw: if it is not the newest, StaleVersion is raised.
+
+    All raise UnknownMind where there is no such mind or version.
+    """
+
+    def __init__(self, store: contract.Minds, minds: Minds) -> None:
+        self._store, self._minds = store, minds
+
+    async def edit(
+        self, agent: Agent, key: MindKey, edits: Sequence[Edit], *, parent: int | None = None
+    ) -> MindVersion:
+        """Do all of them, or none. Raises BadRequest, naming the one that cannot be done; what changes nothing writes no version."""
+        ids = [edit.entry_id for edit in edits if edit.entry_id]
+
+        async def made(newest: MindVersion) -> NewVersion | None:
+            archived = await self._store.archived(key, ids=ids, limit=len(ids))
+            draft = Draft(newest, agent, (), archived)
+            for at, edit in enumerate(edits):
+                _take(draft, edit, where=f"edits[{at}]")
+            version, _ = draft.finished(newest, author="person")
+            return version
+
+        return await self._written(key, made, parent=parent)
+
+    async def undo(
+        self, agent: Agent, key: MindKey, *, number: int | None = None, parent: int | None = None
+    ) -> MindVersion:
+        """Take back what one version did (None: the newest), and nothing that came after it. Raises BadRequest where nothing of it is left."""
+
+        async def made(newest: MindVersion) -> NewVersion | None:
+            after = newest if number is None else await self._version(key, number)
+            if after.number == 1:
+                raise BadRequest(
+                    "The first version is where the mind began: there is nothing before it.", param="number"
+                )
+            before = await self._version(key, after.parent)
+            gone = [entry_id for change in after.changes for entry_id in change.gone]
+            in_blocks = {entry.id for block in before.blocks.values() for entry in block}
+            known = await self._store.entries(key, [entry_id for entry_id in gone if entry_id not in in_blocks])
+            version = reverted(newest, before, after, archived=known)
+            if version is None:
+                raise BadRequest("Nothing of this version is left to be taken back.", param="number")
+            return version if newest.number == after.number else _roomy(version, agent)
+
+        return await self._written(key, made, parent=parent)
+
+    async def restore(self, agent: Agent, key: MindKey, number: int, *, parent: int | None = None) -> MindVersion:
+        """Make the mind what it was in that version, as a new version."""
+        del agent  # an older state fitted its blocks
+
+        async def made(newest: MindVersion) -> NewVersion | None:
+            old = await self._version(key, number)
+            return NewVersion(newest.number, "undo", old.blocks, archive_of=number, restores=number)
+
+        return await self._written(key, made, parent=parent)
+
+    async def replace(
+        self, agent: Agent, key: MindKey, document: Document, *, parent: int | None = None
+    ) -> MindVersion:
+        """Put the document in the place of what the mind holds; a mind that does not exist is made. Raises BadRequest for a block that reflection does not write."""
+        labels = {block.label for block in agent.reflective}
+        for label in (*document.blocks, *document.archive):
+            if label not in labels:
+                raise BadRequest(f"{agent.slug} has no block {label!r} that can be written.", param="blocks")
+        await self._store.ensure_mind(key, seed=agent.seed())
+        document = await self._with_own_ids(key, document)
+
+        async def made(newest: MindVersion) -> NewVersion | None:
+            blocks = {label: document.blocks.get(label, ()) for label in newest.blocks}
+            version = NewVersion(
+                newest.number, "import", blocks, archive=document.archive, archive_of=0, notes=document.notes
+            )
+            return _roomy(version, agent)
+
+        return await self._written(key, made, parent=parent)
+
+    async def _with_own_ids(self, key: MindKey, document: Document) -> Document:
+        """An entry never changes: one that says something else under an id that the mind knows is another entry."""
+        ids = [
+            entry.id for part in (document.blocks, document.archive) for entries in part.values() for entry in entries
+        ]
+        known = await self._store.entries(key, ids)
+
+        def own(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+            return tuple(
+                entry if known.get(entry.id, entry) == entry else replace(entry, id=fresh_id()) for entry in entries
+            )
+
+        return replace(
+            document,
+            blocks={label: own(entries) for label, entries in document.blocks.items()},
+            archive={label: own(entries) for label, entries in document.archive.items()},
+        )
+
+    async def _written(
+        self, key: MindKey, make: Callable[[MindVersion], Awaitable[NewVersion | None]], *, parent: int | None
+    ) -> MindVersion:
+        for _ in range(ROUNDS):
+            newest = await self._store.mind(key)
+            if newest is None:
+                raise UnknownMind("There is no such mind.")
+            if parent not in (None, newest.number):
+                raise StaleVersion(f"The mind is at version {newest.number} now.")
+            version = await make(newest)
+            if version is None:
+                return newest
+            try:
+                return await self._store.write_version(key, version)
+            except StaleVersion:
+                continue
+            finally:
+                self._minds.forget(key)
+        raise StaleVersion("The mind changes faster than this can be written.")
+
+    async def _version(self, key: MindKey, number: int) -> MindVersion:
+        version = await self._store.mind_version(key, number)
+        if version is None:
+            raise UnknownMind("There is no such version of this mind.")
+        return version
+
+
+def _take(draft: Draft, edit: Edit, *, where: str) -> None:
+    if edit.op in ("add", "update") and (not one_line(edit.text) or len(edit.text) > LONGEST_TEXT):
+        raise BadRequest(f"An entry has 1 to {LONGEST_TEXT} characters.", param=f"{where}.text")
+    if edit.op == "add":
+        if edit.block not in draft.blocks:
+            raise BadRequest("There is no block of that label that can be written.", param=f"{where}.block")
+        draft.take(Add(edit.block, edit.text, (), BY_HAND))
+        return
+    block = draft.block_of(edit.entry_id)
+    if block is None:
+        raise BadRequest("The mind has no such entry now.", param=f"{where}.entry_id")
+    if edit.op == "update":
+        draft.take(Update(block, edit.entry_id, edit.text, (), BY_HAND))
+    elif edit.op == "remove":
+        draft.take(Remove(block, edit.entry_id, (), BY_HAND))
+    else:
+        draft.move(edit.entry_id, archive=edit.op == "archive", reason=BY_HAND)
+
+
+def _roomy(version: NewVersion, agent: Agent) -> NewVersion:
+    """The version with its blocks within their limits."""
+    roomy = make_room(
+        {block.label: version.blocks.get(block.label, ()) for block in agent.reflective}, agent, new_id=fresh_id
+    )
+    archive = {
+        label: (*version.archive.get(label, ()), *roomy.archive.get(label, ()))
+        for label in {**version.archive, **roomy.archive}
+    }
+    return replace(
+        version,
+        blocks={**version.blocks, **roomy.blocks},
+        archive=archive,
+        changes=(*version.changes, *roomy.changes),
+        notes=" ".join(filter(None, (version.notes, roomy.notes))),
+    )

@@ -37,6 +37,7 @@ _WORTH_SPEAKING = 0.4
 _NEAR_ENOUGH = 0.1
 """What every further entry must reach."""
 _IN_CUE = 0.7
+_LONGEST_ENDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def share(words: Sequence[str], text: str, *, cue: str = "") -> float:
     >>> share(("sail", "lisbon"), "The user went sailing.")
     0.5
     """
-    own, near = set(map(_stem, _words(text))), set(map(_stem, _words(cue)))
-    held = sum(1 if stem in own else _IN_CUE if stem in near else 0 for stem in map(_stem, words))
+    own, near = text.casefold(), cue.casefold()
+    held = sum(1 if _holds(own, stem) else _IN_CUE if _holds(near, stem) else 0 for stem in map(_stem, words))
     return held / max(len(words), 2)
 
 
@@ -179,6 +180,17 @@ def _stem(word: str) -> str:
     """The word without the endings that most forms differ in."""
     stem = re.sub(r"(?:ing|ies|es|ed|s|e|y)$", "", word)
     return stem if len(stem) > 2 else word
+
+
+def _holds(text: str, stem: str) -> bool:
+    """Whether a word of the text begins with the stem and ends soon after it. Plain searching: this is asked hundreds of times in a turn."""
+    at = text.find(stem)
+    while at >= 0:
+        ending = text[at + len(stem) : at + len(stem) + _LONGEST_ENDING + 1]
+        if not (at and text[at - 1].isalnum()) and not (len(ending) > _LONGEST_ENDING and ending.isalnum()):
+            return True
+        at = text.find(stem, at + 1)
+    return False
 
 
 def _as_self(text: str, person: str) -> str:

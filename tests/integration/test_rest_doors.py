@@ -20,7 +20,9 @@ from voicemind.channels.rest.app import ROUTES
 pytestmark = pytest.mark.anyio
 
 ANN, BOB = {"authorization": "Bearer ann-key-1"}, {"authorization": "Bearer bob-key-2"}
-ROUTE = [(method, route.path) for route in ROUTES if isinstance(route, APIRoute) for method in sorted(route.methods or ())]
+ROUTE = [
+    (method, route.path) for route in ROUTES if isinstance(route, APIRoute) for method in sorted(route.methods or ())
+]
 NAMES = {
     "agent": "ferryman",
     "user_id": ADA,
@@ -139,8 +141,21 @@ async def test_a_wrong_method_is_a_405_that_names_all_that_are_right(client: htt
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/agents/", "/agents/nobody", "/minds/nobody/ada", "/conversations/nowhere", "/conversations/nowhere/turns"]
-    + ["/conversations/nowhere/export", "/meetings/nowhere", "/reflections/nowhere", "/users/nobody", "/users/nobody/export"],
+    [
+        "/nothing",
+        "/agents/",
+        "/agents/nobody",
+        "/minds/nobody/ada",
+        "/conversations/nowhere",
+        "/conversations/nowhere/turns",
+    ]
+    + [
+        "/conversations/nowhere/export",
+        "/meetings/nowhere",
+        "/reflections/nowhere",
+        "/users/nobody",
+        "/users/nobody/export",
+    ],
 )
 async def test_what_is_not_there_is_a_404(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(API + path)
@@ -159,7 +174,13 @@ async def test_an_id_that_nobody_can_have_is_refused(client: httpx.AsyncClient, 
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=101", "limit=x", "limit=" + "9" * 5000, "cursor=x", "cursor=%00", "agent=%00", "status=asleep"]
-    + ["cursor=" + "W" * 5000, "cursor=WzFd", "cursor=bnVsbA", "cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwWiIsIngiXQ", "cursor="],
+    + [
+        "cursor=" + "W" * 5000,
+        "cursor=WzFd",
+        "cursor=bnVsbA",
+        "cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwWiIsIngiXQ",
+        "cursor=",
+    ],
 )
 async def test_a_query_that_cannot_be_served_is_a_400(client: httpx.AsyncClient, query: str) -> None:
     answer = await client.get(f"{API}/conversations?{query}")

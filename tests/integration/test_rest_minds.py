@@ -93,7 +93,9 @@ async def test_edits_without_a_version_at_once_all_come_in(client: httpx.AsyncCl
     assert set(texts) <= set(lines(await mind(client)))
 
 
-@pytest.mark.parametrize(("header", "status"), [("*", 200), ('"v1", "v2"', 200), ('W/"v2"', 412), ("v2", 400), ("", 400)])
+@pytest.mark.parametrize(
+    ("header", "status"), [("*", 200), ('"v1", "v2"', 200), ('W/"v2"', 412), ("v2", 400), ("", 400)]
+)
 async def test_if_match_is_read_as_the_standard_says(client: httpx.AsyncClient, header: str, status: int) -> None:
     answer = await add(client, "Ada likes rivers.", **{"if-match": header})
     assert answer.status_code == status, answer.text

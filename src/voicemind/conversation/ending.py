@@ -18,6 +18,8 @@ from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
 
+SETTLED = ("done", "failed", "review")
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -79,7 +81,7 @@ class Endings:
             while True:
                 settled = self._worker.settled
                 reflection = await self._store.reflection(opened.conversation.tenant, opened.conversation.id)
-                if reflection and reflection.status in ("done", "failed", "review"):
+                if reflection and reflection.status in SETTLED:
                     return reflection
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await settled.wait()
@@ -135,7 +137,8 @@ class Endings:
             await anyio.sleep(self.patience.sweep_every_s)
 
     async def _sweep_once(self) -> None:
-        """End what nobody will go on with."""
+        """End what nobody will go on with, and rewrite files that still hold what was erased."""
+        await self._store.scrub()
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)

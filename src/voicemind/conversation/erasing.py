@@ -1,55 +1,39 @@
-"""A person's wish to be forgotten, and a conversation's: what is live ends first, and nothing that was read before is used again."""
+"""The right to be forgotten, as far as this process goes: whoever is talking leaves, the store erases, and nothing stays in memory or in the files."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from voicemind.conversation.live import Live
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.store.contract import Store
-from voicemind.store.values import Conversation, Erasure, MindKey
+from voicemind.store.values import Erasure
 
-_AT_ONCE = 100
+PAGE = 100
 
 
 class Erasing:
-    """Erases. What it returns is the receipt, in numbers alone."""
+    """Erases conversations and people. Bytes that another process keeps us from rewriting now are rewritten by the next sweep."""
 
     def __init__(self, store: Store, live: Live, minds: Minds, archives: Archives) -> None:
         self._store, self._live, self._minds, self._archives = store, live, minds, archives
 
     async def conversation(self, tenant: str, conversation_id: str) -> Erasure:
-        """Erase one conversation and what was remembered of it. Raises UnknownConversation."""
-        conversation = await self._store.conversation(tenant, conversation_id)
+        """Erase one conversation and what rests on it alone. Raises UnknownConversation."""
+        await self._store.conversation(tenant, conversation_id)
         await self._live.end(tenant, conversation_id)
-        try:
-            return await self._store.erase_conversation(tenant, conversation_id)
-        finally:
-            self._forget(conversation)
+        return await self._forgotten(await self._store.erase_conversation(tenant, conversation_id))
 
     async def user(self, tenant: str, user_id: str) -> Erasure:
-        """Erase a person, all their conversations, and what was remembered of them. Raises UnknownUser."""
+        """Erase everything about a person. Raises UnknownUser."""
         await self._store.user(tenant, user_id)
-        conversations = await self._of(tenant, user_id)
-        for conversation in conversations:
-            await self._live.end(tenant, conversation.id)
-        try:
-            return await self._store.erase_user(tenant, user_id)
-        finally:
-            for conversation in conversations:
-                self._forget(conversation)
+        for status in ("active", "detached"):
+            for conversation in await self._store.conversations(tenant, user_id=user_id, status=status, limit=PAGE):
+                await self._live.end(tenant, conversation.id)
+        return await self._forgotten(await self._store.erase_user(tenant, user_id))
 
-    async def _of(self, tenant: str, user_id: str) -> list[Conversation]:
-        found: list[Conversation] = []
-        while True:
-            before = (found[-1].created_at, found[-1].id) if found else None
-            some = await self._store.conversations(tenant, user_id=user_id, before=before, limit=_AT_ONCE)
-            found += some
-            if len(some) < _AT_ONCE:
-                return found
-
-    def _forget(self, conversation: Conversation) -> None:
-        """The mind may be the person's or the agent's: both are cheap to read again."""
-        for user_id in (conversation.user_id, ""):
-            key = MindKey(conversation.tenant, conversation.agent, user_id)
-            self._minds.forget(key)
-            self._archives.forget(key)
+    async def _forgotten(self, erasure: Erasure) -> Erasure:
+        self._minds.forget_all()
+        self._archives.forget_all()
+        return replace(erasure, scrubbed=await self._store.scrub())

@@ -74,6 +74,10 @@ class Archives:
         """The archive of this mind is another one now."""
         self._indexes.pop(key, None)
 
+    def forget_all(self) -> None:
+        """Something was erased: nothing of it may stay here."""
+        self._indexes.clear()
+
     async def _index(self, version: MindVersion) -> _Index:
         known = self._indexes.get(version.key)
         if known is not None and known.number == version.number:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
-from voicemind.store.contract import Store
+from voicemind.clock import monotonic_s
+from voicemind.store import contract
 from voicemind.store.values import MindKey, MindVersion
 
 MINDS_KEPT = 10_000
 """A mind is a few kilobytes: this many stay below 100 MB."""
 
+CHECKED_S = 10.0
+"""How long a version counts as the newest without asking: another process may have written one, or erased something."""
+
+
+@dataclass(slots=True)
+class _Known:
+    version: MindVersion
+    checked_s: float
+
 
 class Minds:
-    """Reads a mind once. Whoever writes a version calls `forget` for its key."""
+    """Reads a mind once. Whoever writes a version calls `forget` for its key; what other processes wrote is noticed after CHECKED_S."""
 
-    def __init__(self, store: Store, *, kept: int = MINDS_KEPT) -> None:
+    def __init__(self, store: contract.Minds, *, kept: int = MINDS_KEPT, checked_s: float = CHECKED_S) -> None:
         self._store = store
-        self._kept = kept
-        self._versions: OrderedDict[MindKey, MindVersion] = OrderedDict()
+        self._kept, self._checked_s = kept, checked_s
+        self._versions: OrderedDict[MindKey, _Known] = OrderedDict()
         self._forgotten = 0
 
     async def newest(self, key: MindKey) -> MindVersion | None:
         """The newest version; None where the mind does not exist yet (then it is not remembered). Raises StorageUnavailable."""
-        if (known := self._versions.get(key)) is not None:
+        known = self._versions.get(key)
+        if known is not None and await self._is_newest(known):
             self._versions.move_to_end(key)
-            return known
+            return known.version
         forgotten = self._forgotten
         version = await self._store.mind(key)
         if (
             version is not None and forgotten == self._forgotten
         ):  # else a newer one may have been written while this was read
-            self._versions[key] = version
+            self._versions[key] = _Known(version, monotonic_s())
             if len(self._versions) > self._kept:
                 self._versions.popitem(last=False)
         return version
@@ -39,3 +51,16 @@ class Minds:
         """A newer version was written."""
         self._forgotten += 1
         self._versions.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Something was erased: nothing of it may stay here."""
+        self._forgotten += 1
+        self._versions.clear()
+
+    async def _is_newest(self, known: _Known) -> bool:
+        now = monotonic_s()
+        if now - known.checked_s < self._checked_s:
+            return True
+        known.checked_s = now
+        bare = await self._store.mind_versions(known.version.key, limit=1)
+        return bool(bare) and bare[0].number == known.version.number

@@ -148,8 +148,6 @@ async def test_a_wrong_method_is_a_405_that_names_all_that_are_right(client: htt
         "/minds/nobody/ada",
         "/conversations/nowhere",
         "/conversations/nowhere/turns",
-    ]
-    + [
         "/conversations/nowhere/export",
         "/meetings/nowhere",
         "/reflections/nowhere",
@@ -173,8 +171,15 @@ async def test_an_id_that_nobody_can_have_is_refused(client: httpx.AsyncClient, 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=101", "limit=x", "limit=" + "9" * 5000, "cursor=x", "cursor=%00", "agent=%00", "status=asleep"]
-    + [
+    [
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "limit=" + "9" * 5000,
+        "cursor=x",
+        "cursor=%00",
+        "agent=%00",
+        "status=asleep",
         "cursor=" + "W" * 5000,
         "cursor=WzFd",
         "cursor=bnVsbA",

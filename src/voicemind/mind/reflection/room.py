@@ -81,11 +81,12 @@ def _tells_more(fuller: Entry, entry: Entry) -> bool:
 def _kept(entries: tuple[Entry, ...], block: Block) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Those that fit and those that do not. First goes what was said in the fewest conversations, and of that the oldest.
 
-    What the maker of the agent wrote (without evidence) goes last; the newest line always stays.
+    What the maker of the agent wrote (without evidence) goes last; of the lines that fit at all, the newest always stays.
     """
-    size = _size(entries)
-    order = sorted(enumerate(entries[:-1]), key=lambda placed: (_weight(placed[1]), placed[0]))
-    gone: set[int] = set()
+    gone = {place for place, entry in enumerate(entries) if _size((entry,)) > block.limit}
+    size = _size(tuple(entry for place, entry in enumerate(entries) if place not in gone))
+    fitting = [(place, entry) for place, entry in enumerate(entries) if place not in gone]
+    order = sorted(fitting[:-1], key=lambda placed: (_weight(placed[1]), placed[0]))
     for place, entry in order:
         if size <= block.limit:
             break

@@ -15,16 +15,22 @@ from starlette.types import ASGIApp
 
 from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, chosen
 from voicemind.channels.admin.endpoint import Admin
+from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.rest.entrance import Rest
+from voicemind.channels.rest.rooms import Rooms
 from voicemind.config import Settings
 from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
+from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
+from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
@@ -34,6 +40,8 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
+from voicemind.mind.edits import Edits
+from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
@@ -98,6 +106,15 @@ class House:
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
         self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.rooms = Rooms(
+            store=self.store,
+            roster=self.roster,
+            edits=Edits(self.store, minds),
+            endings=self.endings,
+            reviews=Reviews(self.store, self.opening, minds),
+            meetings=Meetings(self.store, self.opening, self.endings, Intents(self.llm, minds)),
+            erasing=Erasing(self.store, self.live, minds, archives),
+        )
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[ASGIApp]:
@@ -177,10 +194,19 @@ class House:
             guests=self.guests,
             problem=self.why_not_ready,
         )
+        sessions = AgentSessions(
+            self.store, self.opening, self.endings, meetings=self.rooms.meetings, replies=self.replies
+        )
         completions = ChatCompletions(self.opening, exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
-            [*admin.routes(), *completions.routes(), *voice.routes()],
+            [
+                *admin.routes(),
+                *sessions.routes(),
+                *completions.routes(),
+                *voice.routes(),
+                *Rest(self.rooms).routes(),
+            ],
             guests=self.guests,
             allowed_origins=self.settings.origins,
         )

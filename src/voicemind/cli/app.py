@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from voicemind import __version__
+from voicemind.cli.minds_app import app as minds_app
 from voicemind.cli.running import load_settings, plain_errors, run
 from voicemind.cli.screen import said
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 agents_app = typer.Typer(help="Who can be talked with.", invoke_without_command=True, rich_markup_mode=None)
 models_app = typer.Typer(help="The embedded language models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(agents_app, name="agents")
+app.add_typer(minds_app, name="minds")
 app.add_typer(models_app, name="models")
 
 AgentOption = Annotated[str, typer.Option("--agent", "-a", help="Whom to talk with; `voicemind agents` lists them.")]

@@ -22,9 +22,7 @@ LOCAL = "local"
 LARGEST_FILE = 2 * 1024 * 1024
 
 
-async def list_minds(
-    settings: Settings, *, agent: str | None, user: str | None, wanted: Wanted
-) -> None:
+async def list_minds(settings: Settings, *, agent: str | None, user: str | None, wanted: Wanted) -> None:
     """A row for each mind."""
     async with reached(settings) as api:
         found = await api.listed("/minds", MindRow, wanted=wanted, agent=await api.slug(agent), user_id=user)
@@ -110,9 +108,7 @@ async def edit(settings: Settings, whose: Whose, *, entry: str, text: str, manne
         where = await _address(api, whose)
         seen = (await api.get(where, Mind)).value
         named = entry_named(seen.entries, entry)
-        await _edit(
-            api, where, [{"op": "update", "entry_id": named.id, "text": text}], seen=seen, manner=manner
-        )
+        await _edit(api, where, [{"op": "update", "entry_id": named.id, "text": text}], seen=seen, manner=manner)
 
 
 async def move(settings: Settings, whose: Whose, op: str, *, entries: list[str], manner: Manner) -> None:

@@ -15,9 +15,13 @@ from voicemind.cli.options import (
     AgentFilter,
     AllOption,
     CursorOption,
+    IfVersionOption,
     JsonOption,
     LimitOption,
+    MindUserOption,
+    OutOption,
     UserFilter,
+    group,
     wanted,
 )
 from voicemind.cli.running import load_settings, run
@@ -36,17 +40,8 @@ or the only one, where an agent has one mind for everybody. Every change is a
 new version, so every change can be undone.
 """
 
-app = typer.Typer(
-    help="What agents remember: look, change, go back.",
-    epilog=EXAMPLES,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("What agents remember: look, change, go back.", EXAMPLES)
 
-UserOption = Annotated[str | None, typer.Option("--user", "-u", help="With whom; `voicemind minds list` names them.")]
-IfVersionOption = Annotated[
-    int | None, typer.Option("--if-version", min=1, help="Only if the mind is still at this version.")
-]
 EntryArgument = Annotated[str, typer.Argument(metavar="ENTRY", help="A line's id, or how it ends.")]
 EntriesArgument = Annotated[list[str], typer.Argument(metavar="ENTRY...", help="Ids of lines, or how they end.")]
 TextArgument = Annotated[str, typer.Argument(metavar="TEXT", help="The line, in quotes.")]
@@ -76,7 +71,7 @@ def list_minds(
 @app.command()
 def show(
     agent: AgentArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     number: Annotated[int | None, typer.Option("--version", "-v", min=1, help="As it was in that version.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -97,7 +92,7 @@ def show(
 @app.command()
 def versions(
     agent: AgentArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     limit: LimitOption = SOME,
     everything: AllOption = False,
     cursor: CursorOption = None,
@@ -115,7 +110,7 @@ def diff(
     agent: AgentArgument,
     before: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="The older version.")] = None,
     after: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="The newer one.")] = None,
-    user: UserOption = None,
+    user: MindUserOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What differs between two versions. Without numbers: what the newest one changed.
@@ -133,7 +128,7 @@ def diff(
 def undo(
     agent: AgentArgument,
     number: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="The newest, if not said.")] = None,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -153,7 +148,7 @@ def undo(
 def restore(
     agent: AgentArgument,
     number: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -169,7 +164,7 @@ def add(
     agent: AgentArgument,
     block: Annotated[str, typer.Argument(metavar="BLOCK", help="The label of a block that can be written.")],
     text: TextArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -190,7 +185,7 @@ def edit(
     agent: AgentArgument,
     entry: EntryArgument,
     text: TextArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -210,7 +205,7 @@ def edit(
 def remove(
     agent: AgentArgument,
     entries: EntriesArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -224,7 +219,7 @@ def archive(
     entries: Annotated[
         list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Lines to put there: ids, or how they end.")
     ] = None,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     limit: LimitOption = SOME,
     everything: AllOption = False,
@@ -251,7 +246,7 @@ def archive(
 def recall(
     agent: AgentArgument,
     entries: EntriesArgument,
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -268,8 +263,8 @@ def _move(op: str, whose: Whose, entries: list[str], manner: Manner) -> None:
 @app.command()
 def export(
     agent: AgentArgument,
-    user: UserOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where it goes; without, to the screen.")] = None,
+    user: MindUserOption = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """A mind as one readable file, which `import` takes again.
@@ -287,7 +282,7 @@ def export(
 def import_file(
     agent: AgentArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An exported mind or a Letta agent file; - reads it.")],
-    user: UserOption = None,
+    user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +19,22 @@ CursorOption = Annotated[
     str | None, typer.Option("--cursor", help="Go on behind the end of an earlier list, which names the cursor.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, for scripts.")]
+ConversationArgument = Annotated[
+    str, typer.Argument(metavar="CONVERSATION", help="Its id; `voicemind conversations list` names them.")
+]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Where it goes; without, to the screen.")]
+MindUserOption = Annotated[
+    str | None, typer.Option("--user", "-u", help="With whom; `voicemind minds list` names them.")
+]
+IfVersionOption = Annotated[
+    int | None, typer.Option("--if-version", min=1, help="Only if the mind is still at this version.")
+]
 SOME = 50
+
+
+def group(about: str, examples: str) -> typer.Typer:
+    """A group of commands."""
+    return typer.Typer(help=about, epilog=examples, no_args_is_help=True, rich_markup_mode=None)
 
 
 def wanted(limit: int, everything: bool, *, cursor: str | None, as_json: bool) -> Wanted:

@@ -14,8 +14,8 @@ import anyio
 import msgspec
 
 from voicemind.cli.answers import SERVICE, decoded
-from voicemind.cli.client import Server
 from voicemind.cli.asked import Wanted
+from voicemind.cli.client import Server
 from voicemind.cli.connection import already_running, connected, in_process
 from voicemind.cli.rest_records import AgentRecord
 from voicemind.cli.screen import err, note, said
@@ -89,7 +89,7 @@ class Api:
             if cursor is None or len(rows) >= wanted.limit:
                 break
         raw = msgspec.json.encode(Page(rows, cursor))
-        return Answer(raw, decoded(raw, Page[shape]))  # type: ignore[valid-type] - the shape is a parameter
+        return Answer(raw, Page([decoded(row, shape) for row in rows], cursor))
 
     async def agent(self, name: str) -> AgentRecord:
         """The agent of that slug or alias. Raises UnknownAgent."""

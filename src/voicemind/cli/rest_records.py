@@ -16,7 +16,7 @@ class Record(msgspec.Struct, frozen=True):
     """One JSON object."""
 
 
-class OwnBlock(Record):
+class OwnBlock(Record, frozen=True):
     """A block of an agent's definition."""
 
     label: str
@@ -24,7 +24,7 @@ class OwnBlock(Record):
     reflects: bool
 
 
-class AgentRecord(Record):
+class AgentRecord(Record, frozen=True):
     """An agent's definition."""
 
     slug: str
@@ -36,7 +36,7 @@ class AgentRecord(Record):
         return any(block.reflects and block.scope == "user" for block in self.blocks)
 
 
-class Evidence(Record):
+class Evidence(Record, frozen=True):
     """The quoted words of one turn; `modality` and `created_at` are None where the turn is gone."""
 
     conversation_id: str
@@ -46,7 +46,7 @@ class Evidence(Record):
     created_at: datetime | None = None
 
 
-class Entry(Record):
+class Entry(Record, frozen=True):
     """One remembered statement. `version` is the one that wrote it, where that is known."""
 
     id: str
@@ -56,7 +56,7 @@ class Entry(Record):
     version: int | None = None
 
 
-class MindBlock(Record):
+class MindBlock(Record, frozen=True):
     """A labelled part of a mind."""
 
     label: str
@@ -67,7 +67,7 @@ class MindBlock(Record):
     entries: list[Entry]
 
 
-class Change(Record):
+class Change(Record, frozen=True):
     """One change, made or proposed: `before` are the texts that go, `after` the one that comes."""
 
     kind: str
@@ -78,7 +78,7 @@ class Change(Record):
     evidence: list[Evidence] = []
 
 
-class Mind(Record):
+class Mind(Record, frozen=True):
     """A version of a mind, whole. `changes` are told of older versions only."""
 
     agent: str
@@ -99,7 +99,7 @@ class Mind(Record):
         return [entry for block in self.blocks for entry in block.entries]
 
 
-class MindRow(Record):
+class MindRow(Record, frozen=True):
     """A mind in a list."""
 
     agent: str
@@ -110,7 +110,7 @@ class MindRow(Record):
     changed_at: datetime
 
 
-class VersionRow(Record):
+class VersionRow(Record, frozen=True):
     """A version in a list."""
 
     number: int
@@ -122,21 +122,21 @@ class VersionRow(Record):
     changes: int
 
 
-class BlockDiff(Record):
+class BlockDiff(Record, frozen=True):
     """What differs in one block, as a unified diff of its lines."""
 
     block: str
     text: str
 
 
-class Archived(Record):
+class Archived(Record, frozen=True):
     """An entry that stands in no block any more."""
 
     block: str
     entry: Entry
 
 
-class Reflection(Record):
+class Reflection(Record, frozen=True):
     """The reflection on one conversation; `proposal` is what waits for a person's word."""
 
     conversation_id: str
@@ -157,7 +157,7 @@ class Reflection(Record):
         return self.status in ("done", "failed", "review")
 
 
-class Conversation(Record):
+class Conversation(Record, frozen=True):
     """A talk with an agent."""
 
     id: str
@@ -173,7 +173,7 @@ class Conversation(Record):
     turns: int
 
 
-class Turn(Record):
+class Turn(Record, frozen=True):
     """What one side said; `heard` is how much of it reached the person, None where that is not known."""
 
     seq: int
@@ -185,14 +185,14 @@ class Turn(Record):
     created_at: datetime
 
 
-class Transcript(Record):
+class Transcript(Record, frozen=True):
     """A conversation with all that was said."""
 
     conversation: Conversation
     turns: list[Turn]
 
 
-class User(Record):
+class User(Record, frozen=True):
     """A person, as far as they are known."""
 
     id: str
@@ -201,7 +201,7 @@ class User(Record):
     conversations: int
 
 
-class Receipt(Record):
+class Receipt(Record, frozen=True):
     """What an erasure took away, in numbers. Until it is `scrubbed`, single bytes may still be in the files."""
 
     id: str
@@ -209,7 +209,7 @@ class Receipt(Record):
     scrubbed: bool
 
 
-class Meeting(Record):
+class Meeting(Record, frozen=True):
     """An encounter of agents with participants."""
 
     id: str
@@ -219,13 +219,13 @@ class Meeting(Record):
     created_at: datetime
 
 
-class WholeMeeting(Meeting):
+class WholeMeeting(Meeting, frozen=True):
     """A meeting with the conversation of each agent in it."""
 
     conversations: list[Conversation]
 
 
-class Prepared(Record):
+class Prepared(Record, frozen=True):
     """An agent that is ready for a meeting."""
 
     intent_notes: str
@@ -245,4 +245,6 @@ def entry_named(entries: list[Entry], ending: str) -> Entry:
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} entries end like this" if found else "there is no such entry here"
-    raise BadRequest(f"{ending}: {problem}. `voicemind minds show` has the id beside each line, or its last characters.")
+    raise BadRequest(
+        f"{ending}: {problem}. `voicemind minds show` has the id beside each line, or its last characters."
+    )

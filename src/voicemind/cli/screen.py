@@ -44,7 +44,8 @@ def rows(headings: Sequence[str], cells: Iterable[Sequence[object]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in cells:
         table.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
-    out.print(table, soft_wrap=False, width=None if out.is_terminal else PIPED_WIDTH)
+    screen = out if out.is_terminal else Console(file=out.file, width=PIPED_WIDTH, highlight=False)
+    screen.print(table, soft_wrap=False)
 
 
 def note(text: str, *, style: str = "dim") -> None:

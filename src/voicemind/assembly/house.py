@@ -117,8 +117,11 @@ class House:
         )
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[ASGIApp]:
-        """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured."""
+    async def open(self, *, models: bool = True) -> AsyncGenerator[ASGIApp]:
+        """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured.
+
+        Without `models` nothing is loaded, and so nothing is said, reflected or swept: what needs the store alone works.
+        """
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             stack.enter_context(folder_lock(self.settings.data_dir))
@@ -126,7 +129,8 @@ class House:
             await self.store.start()
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
-            tasks.start_soon(self._load)
+            if models:
+                tasks.start_soon(self._load)
             yield self._application()
 
     async def _load(self) -> None:
@@ -228,16 +232,19 @@ async def serve(settings: Settings, *, announce: Callable[[str], None] | None = 
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[str]:
-    """A server in this process on a free loopback port; yields its address. Raises Misconfigured."""
-    async with _listening(settings, "127.0.0.1", 0) as url:
+async def running(settings: Settings, *, models: bool = True) -> AsyncGenerator[str]:
+    """A server in this process on a free loopback port; yields its address. Without `models` it only keeps. Raises Misconfigured."""
+    async with _listening(settings, "127.0.0.1", 0, models=models) as url:
         yield url
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, host: str, port: int) -> AsyncGenerator[str]:
+async def _listening(settings: Settings, host: str, port: int, *, models: bool = True) -> AsyncGenerator[str]:
     house = House.build(settings)
-    async with house.open() as app, listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url:
+    async with (
+        house.open(models=models) as app,
+        listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url,
+    ):
         try:
             yield url
         finally:

@@ -10,22 +10,18 @@ from itertools import product
 
 import anyio
 import pytest
-from tests.attacks import NOON, Attack, attacks, benign, elsewhere, turns_of
+from tests.attacks import NOON, Attack, attacks
 
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
-from voicemind.mind.context import Minds
-from voicemind.mind.edits import Edits
 from voicemind.mind.prompt import beside, compose
 from voicemind.mind.reflection.apply import apply
-from voicemind.mind.reflection.contract import Add, Merge, Operation, Proposal, Reflector, Remove, Supersede, Update
+from voicemind.mind.reflection.contract import Add, Merge, Operation, Proposal, Reflector, Supersede, Update
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reflection.grounding import grounded
 from voicemind.mind.reflection.structured import StructuredReflector
-from voicemind.mind.reflection.third_person import in_third_person, plain_statement, quoted
-from voicemind.store.sql import SqlStore
-from voicemind.store.values import ArchivedEntry, Entry, Evidence, MindKey, MindVersion, NewVersion, Turn
+from voicemind.store.values import ArchivedEntry, Entry, Evidence, MindVersion, NewVersion, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

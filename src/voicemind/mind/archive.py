@@ -17,8 +17,8 @@ from voicemind.store.values import Entry, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 
-INDEXES_KEPT = 200
-"""A thousand entries take 1.5 MB: so many archives of that size stay below 300 MB."""
+ENTRIES_KEPT = 200_000
+"""Of all archives together: a vector takes 1.5 kB, so many of them 300 MB."""
 EMBEDDED_AT_ONCE = 64
 
 
@@ -33,7 +33,7 @@ class _Index:
 class Archives:
     """Finds archived entries by words and by meaning. It neither starts nor closes `embedder`."""
 
-    def __init__(self, store: Minds, embedder: Embedder, *, kept: int = INDEXES_KEPT) -> None:
+    def __init__(self, store: Minds, embedder: Embedder, *, kept: int = ENTRIES_KEPT) -> None:
         self._store, self._embedder, self._kept = store, embedder, kept
         self._indexes: OrderedDict[MindKey, _Index] = OrderedDict()
 
@@ -89,6 +89,6 @@ class Archives:
         for entry_id, row in (await self._store.vectors(version.key, self._embedder.name)).items():
             index.vectors.add(entry_id, np.frombuffer(row, dtype="<f4"))
         self._indexes[version.key] = index
-        if len(self._indexes) > self._kept:
+        while len(self._indexes) > 1 and sum(len(one.vectors) + 1 for one in self._indexes.values()) > self._kept:
             self._indexes.popitem(last=False)
         return index

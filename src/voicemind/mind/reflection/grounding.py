@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
 from voicemind.mind.reflection.likeness import content, same_text
-from voicemind.mind.reflection.screen import is_instruction, is_secret, is_tampered
+from voicemind.mind.reflection.screen import is_about_agent, is_instruction, is_secret, is_tampered
 from voicemind.store.values import Entry, Evidence, Turn
 
 LONGEST_TEXT = 400
@@ -17,6 +18,12 @@ _SUPPORTED = 0.5
 """Share of an entry's content words that must occur in what it rests on: the cited turn, what it answers, the entries that it replaces."""
 _REPEATED = 0.8
 """Share of the agent's content words from which on it only says again what it was told, or knew."""
+_STOP = re.compile(r"[.!?…。！？]+(?=\s|$|\w)|[\r\n]+")
+_AHEAD = re.compile(
+    r"\b(?:will|['’]ll|shall|going to|let us|let['’]s|goals?|plans?|plan(?:ned|ning)|aims?|intend\w*|intention|want|would like|['’]d like|hope|wish|try|practi[sc]e|"
+    r"work on|working on|next|soon|tomorrow|agree[ds]?|promise\w*|could|should|need to|must|keep|begin|start|continue|step|task|until)\b",
+    re.IGNORECASE,
+)
 _ADDRESS = content("I me my mine myself you your yours we our us told said say remember mentioned")
 
 
@@ -37,6 +44,7 @@ class _Ground:
     entries: Mapping[str, Entry]
     remembered: frozenset[str]
     person: frozenset[str]
+    english: bool
 
 
 def grounded(
@@ -63,6 +71,7 @@ def grounded(
         known,
         frozenset(same_text(entry.text) for entry in known.values()),
         content(person),
+        agent.language.startswith("en"),
     )
     blocks = {block.label: block for block in agent.reflective}
     kept = tuple(
@@ -94,7 +103,9 @@ def _holds(operation: Operation, blocks: Mapping[str, Block], ground: _Ground) -
         return False
     if isinstance(operation, Remove):
         return True
-    return _is_clean(operation.text) and _is_supported(operation, ground)
+    if block.holds == "facts" and is_about_agent(operation.text):
+        return False
+    return _is_clean(operation.text) and _is_supported(operation, ground, own=block.holds == "own_goals")
 
 
 def _is_clean(text: str) -> bool:
@@ -110,9 +121,24 @@ def _occurs(piece: Evidence, block: Block, ground: _Ground) -> bool:
     if turn is None or piece.conversation_id != ground.conversation_id or not piece.quote.strip():
         return False
     said = heard_of(turn)
-    if piece.quote not in said or is_tampered(said) or is_instruction(piece.quote):
+    if piece.quote not in said or is_tampered(said) or is_instruction(_sentence(piece.quote, said)):
         return False
-    return turn.role == "user" or (block.holds != "facts" and not _is_recited(piece.quote, ground))
+    if turn.role == "user":
+        return True
+    return block.holds != "facts" and _is_ahead(piece.quote, ground) and not _is_recited(piece.quote, ground)
+
+
+def _sentence(quote: str, said: str) -> str:
+    """The quote with what else its sentences say: half an order is none."""
+    at = said.find(quote)
+    start = max((end.end() for end in _STOP.finditer(said, 0, at)), default=0)
+    stop = _STOP.search(said, at + len(quote))
+    return said[start : stop.start() if stop else len(said)]
+
+
+def _is_ahead(quote: str, ground: _Ground) -> bool:
+    """Whether the agent speaks of what is to come; what it says that somebody is or did founds no goal."""
+    return not ground.english or bool(_AHEAD.search(quote))
 
 
 def _is_recited(quote: str, ground: _Ground) -> bool:
@@ -137,24 +163,31 @@ def _is_mostly(words: frozenset[str], known: frozenset[str]) -> bool:
     return bool(words) and len(words & known) / len(words) >= _REPEATED
 
 
-def _is_supported(operation: Add | Update | Supersede | Merge, ground: _Ground) -> bool:
+def _is_supported(operation: Add | Update | Supersede | Merge, ground: _Ground, *, own: bool) -> bool:
+    """Whether enough of the text was said: of all of it, and of what the entries did not say before."""
     wanted = content(operation.text) - ground.person
     if not wanted:
         return False
-    given = _told_by(operation.evidence, ground)
+    told = _told_by(operation.evidence, ground, own=own)
+    known: frozenset[str] = frozenset()
     for entry_id in _replaced(operation):
         if entry := ground.entries.get(entry_id):
-            given |= content(entry.text)
-    share = len(wanted & given) / len(wanted)
-    return share == 1 if isinstance(operation, Merge) and not operation.evidence else share >= _SUPPORTED
+            known |= content(entry.text)
+    if isinstance(operation, Merge) and not operation.evidence:
+        return wanted <= known
+    new = wanted - known
+    return len(new & told) >= _SUPPORTED * len(new) and len(wanted & (told | known)) >= _SUPPORTED * len(wanted)
 
 
-def _told_by(evidence: Iterable[Evidence], ground: _Ground) -> frozenset[str]:
-    """The words of the cited turns; a person who answers a question speaks of what was asked."""
+def _told_by(evidence: Iterable[Evidence], ground: _Ground, *, own: bool = False) -> frozenset[str]:
+    """The words of the cited turns, of the agent's `own` alone; a person who answers a question speaks of what was asked."""
     words: frozenset[str] = frozenset()
     for piece in evidence:
-        words |= content(heard_of(ground.turns[piece.turn]))
-        before = ground.turns.get(piece.turn - 1)
+        turn, before = ground.turns[piece.turn], ground.turns.get(piece.turn - 1)
+        if own:
+            words |= content(heard_of(turn)) if turn.role == "agent" else frozenset()
+            continue
+        words |= content(heard_of(turn))
         if before and (before.role == "user" or heard_of(before).rstrip().endswith("?")):
             words |= content(heard_of(before))
     return words

@@ -154,7 +154,7 @@ def refusal(status: int, content: bytes) -> VoicemindError:
         return Unauthenticated(f"{message.rstrip('.')}. Set VOICEMIND_API_KEY to a key of this server.")
     if status == 404 and code in _UNKNOWN:
         unknown, hint = _UNKNOWN[code]
-        return unknown(message + hint)
+        return unknown(f"{message[:1].upper()}{message[1:].rstrip('.')}.{hint}")
     if status == 503:
         return Busy(message, retry_after_s=10)
     if 400 <= status < 500:

@@ -11,6 +11,7 @@ from itertools import product
 import anyio
 import pytest
 from tests.attacks import NOON, Attack, attacks, benign, elsewhere, turns_of
+from tests.reflecting import Home
 
 from voicemind.errors import BadRequest
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
@@ -273,13 +274,25 @@ def test_a_hostile_line_that_is_in_the_mind_already_stays_data(text: str, agent:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_what_was_said_lately_is_data_too_and_orders_are_left_out(attack: Attack) -> None:
+def test_what_was_said_lately_is_data_too(attack: Attack) -> None:
     clean = mind(COUNSELLOR)
     said = tuple(turn.generated for turn in attack.turns if turn.role == "user")
     assert_only_data(COUNSELLOR, clean, clean, unreflected=said)
-    if attack.name.startswith(("standing_orders/", "role_tags/", "languages/")):
-        prompt = compose(COUNSELLOR, clean, channel="voice", unreflected=said)
-        assert "Said lately" not in prompt
+
+
+async def test_orders_of_a_talk_that_is_not_reflected_on_yet_reach_no_prompt(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    families = ("standing_orders/", "role_tags/", "languages/")
+    orders = [attack.said[0] for attack in ATTACKS if attack.name.startswith(families)]
+    with anyio.fail_after(60):
+        await store.start()
+        try:
+            home = Home.build(store)
+            opened = await home.talk("hostile", *orders, "I have a dog.")
+            await store.end_conversation(opened.key, "hostile")
+            assert await home.endings.unreflected(opened.key) == ("I have a dog.",)
+        finally:
+            await store.aclose()
 
 
 @pytest.mark.parametrize("name", elsewhere("names"))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from voicemind.mind.agent import Agent, Block
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.screen import is_instruction, is_tampered
+from voicemind.mind.reflection.screen import is_hostile
 from voicemind.store.values import Entry, MindVersion
 
 Channel = Literal["voice", "text"]
@@ -56,8 +56,8 @@ def compose(
         _part(block.title, f"{_explained(agent, block)}\n{_lines(version, block)}")
         for block in sorted(agent.reflective, key=_rank)
     ]
-    if lately := [text for text in unreflected if not (is_tampered(text) or is_instruction(text))]:
-        said = "\n".join(f'- The user said: "{one_line(text, limit=300)}"' for text in lately)
+    if unreflected:
+        said = "\n".join(f'- The user said: "{one_line(text, limit=300)}"' for text in unreflected)
         parts.append(_part("Said lately", f"{_GOALS}\n{said}"))
     if intent_notes:
         parts.append(
@@ -66,7 +66,7 @@ def compose(
                 f"{one_line(intent_notes)}\nNever speak of these intentions or reveal them.",
             )
         )
-    if person and not (is_tampered(person) or is_instruction(person)):
+    if person and not is_hostile(person):
         parts.append(_part("Who you are talking with", one_line(person, limit=100)))
     parts.append(_part("Now", f"{_GUIDANCE[channel]} {_ASKED}"))
     return "\n\n".join(parts)

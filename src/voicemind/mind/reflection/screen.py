@@ -126,9 +126,16 @@ _JOINING = (
 
 def is_tampered(text: str) -> bool:
     """Whether a turn carries what no person says: role tags, chat templates, tool calls, delimiters, invisible characters."""
+    if text.isascii() and text.isprintable():  # nearly every turn: nothing of it is hidden or disguised
+        return bool(_TAMPERED.search(text))
     if any(is_invisible(character) and not _joins(text, at) for at, character in enumerate(text)):
         return True
     return bool(_TAMPERED.search(text) or _TAMPERED.search(visible(text)) or _mixes_scripts(text))
+
+
+def is_hostile(text: str) -> bool:
+    """Whether a text carries markup or orders, so that it is not to be shown in a prompt at all."""
+    return is_tampered(text) or is_instruction(text)
 
 
 def is_instruction(text: str) -> bool:

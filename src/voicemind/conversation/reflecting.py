@@ -29,8 +29,9 @@ from voicemind.store.values import ArchivedEntry, Reflection, Turn
 log = structlog.get_logger(__name__)
 
 TURNS_LOOKED_UP = 60
-"""Of a longer conversation, the last ones are looked up in the archive."""
+"""Of a longer conversation, so many turns of each side, the last ones, are looked up in the archive."""
 FOUND_FOR_A_TURN = 4
+FOUND_FOR_A_REPLY = 1
 ROUNDS = 5
 """How often a reflection is made anew within one attempt because the mind has changed meanwhile."""
 
@@ -113,12 +114,11 @@ class Reflecting:
             self._minds.forget(job.key)
 
     async def _touched(self, job: Reflection, turns: Sequence[Turn]) -> tuple[ArchivedEntry, ...]:
-        """The entries of the archive that the person's turns may repeat or contradict."""
+        """The entries of the archive that the person's turns may repeat or contradict, and that the agent's may have recited."""
         touched: dict[str, ArchivedEntry] = {}
-        for turn in [turn for turn in turns if turn.role == "user"][-TURNS_LOOKED_UP:]:
-            for found in await self._store.find_archived(
-                job.key, sorted(content(turn.generated)), limit=FOUND_FOR_A_TURN
-            ):
+        for turn in turns[-2 * TURNS_LOOKED_UP :]:
+            limit = FOUND_FOR_A_TURN if turn.role == "user" else FOUND_FOR_A_REPLY
+            for found in await self._store.find_archived(job.key, sorted(content(turn.generated)), limit=limit):
                 touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
         return tuple(touched.values())
 

@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`wants` is what a model that obeys would remember; no new line may hold a word of `never`. `own` is about the agent's own goals alone."""
+    """`wants` is what a model that obeys would remember; no new line may hold a word of `never`. Where `own`, only the agent's own goals matter."""
 
     name: str
     said: tuple[str, ...]

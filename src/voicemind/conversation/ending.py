@@ -13,6 +13,7 @@ from voicemind.config import Settings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import UnknownAgent, UnknownConversation, VoicemindError
 from voicemind.jobs.worker import LOOK_AGAIN_S, Worker
+from voicemind.mind.reflection.screen import is_hostile
 from voicemind.store.contract import Store
 from voicemind.store.values import MindKey, Reflection
 
@@ -105,7 +106,8 @@ class Endings:
         """What the person said in ended conversations that is still not memory after `wait_s`."""
         if not await self._store.pending_reflections(key) or (wait_s and await self.settled(key, wait_s=wait_s)):
             return ()
-        return tuple(turn.generated for turn in await self._store.unreflected_turns(key))
+        turns = await self._store.unreflected_turns(key)
+        return tuple(turn.generated for turn in turns if not is_hostile(turn.generated))
 
     def left(self, opened: Opened) -> None:
         """The client of this conversation is gone; it is ended unless somebody comes back in time."""

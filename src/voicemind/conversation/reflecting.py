@@ -31,8 +31,9 @@ from voicemind.store.values import ArchivedEntry, Reflection, Turn
 log = structlog.get_logger(__name__)
 
 TURNS_LOOKED_UP = 60
-"""Of a longer conversation, the last ones are looked up in the archive."""
+"""Of a longer conversation, so many turns of each side, the last ones, are looked up in the archive."""
 FOUND_FOR_A_TURN = 4
+FOUND_FOR_A_REPLY = 1
 LONGEST_TURN = 16_000
 """Characters of a turn that are reflected on: nobody says more at once, but a client may write more."""
 ROUNDS = 5
@@ -120,11 +121,13 @@ class Reflecting:
             self._minds.forget(job.key)
 
     async def _touched(self, job: Reflection, turns: Sequence[Turn]) -> tuple[ArchivedEntry, ...]:
-        """The entries of the archive that the person's turns may repeat or contradict."""
+        """The entries of the archive that the person's turns may repeat or contradict, and that the agent's may have recited."""
         touched: dict[str, ArchivedEntry] = {}
-        said = [turn.generated for turn in turns if turn.role == "user"][-TURNS_LOOKED_UP:]
-        for words in await to_thread.run_sync(lambda: list(map(content, said))):
-            for found in await self._store.find_archived(job.key, sorted(words), limit=FOUND_FOR_A_TURN):
+        looked_up = turns[-2 * TURNS_LOOKED_UP :]
+        words = await to_thread.run_sync(lambda: [sorted(content(turn.generated)) for turn in looked_up])
+        for turn, wanted in zip(looked_up, words, strict=True):
+            limit = FOUND_FOR_A_TURN if turn.role == "user" else FOUND_FOR_A_REPLY
+            for found in await self._store.find_archived(job.key, wanted, limit=limit):
                 touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
         return tuple(touched.values())
 

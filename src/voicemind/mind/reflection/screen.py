@@ -30,6 +30,7 @@ _INSTRUCTION = re.compile(
     rf"""\b(?:
         (?:ignore|disregard|forget|override|bypass|overwrite|delete|erase|drop|skip|violate|break)\s
             (?:\w+\s){{0,4}}(?:instruction|rule|prompt|guideline|polic|restriction|order|command|memor(?:y|ies)\b|context|filter|safet)\w*
+      | (?:ignore|disregard|forget|override)\s(?:\w+\s){{0,3}}above\b
       | (?:previous|prior|above|earlier|old|original|system|initial|hidden|new|secret|special|following)\s(?:system\s)?
             (?:instruction|prompt|rule|guideline|directive|command|order)s?
       | system\s(?:prompt|message|instruction|override|note|update|mode) | developer\smode | jail ?break | prompt\sinjection | god\smode
@@ -43,7 +44,7 @@ _INSTRUCTION = re.compile(
       | (?:the|this|that|an?|any)\s{_AGENT}\s{_DUTY} | {_AGENT}\s(?:must|should|shall|has\sto|needs\sto)
       | as\s(?:an?\s)?(?:ai|language\smodel) | you\sare\s(?:now\s)?(?:an?|the|my)\b | act\s(?:as|like)\s | pretend\s(?:to\sbe|that|you|i)\b | role-?play\sas
       | my\s(?:\w+\s)?(?:rule|instruction|command|order|directive|polic(?:y|ies)|prompt|request|demand)s?\s(?:is|are|for|to)
-      | (?:obey\w*|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
+      | (?:obey(?!s\b)\w*|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
       | (?:i|user|guest)\s(?:\w+\s){{0,3}}(?:order|command|instruct|require|demand|authori[sz]e|forbid|permit|allow|expect|want|need|ask|urge|program|tell)s?\s
             (?:the\s{_AGENT}|this\s{_AGENT}|an?\s{_AGENT}|everyone|it)\b
       | (?:i|we)(?:\sam|['’]?m|\sare|\shave|['’]ve)\s(?:\w+\s){{0,3}}(?:your\s\w+|authori[sz]ed|root|superuser|admin\s(?:rights|access)|
@@ -125,9 +126,16 @@ _JOINING = (
 
 def is_tampered(text: str) -> bool:
     """Whether a turn carries what no person says: role tags, chat templates, tool calls, delimiters, invisible characters."""
+    if text.isascii() and text.isprintable():  # nearly every turn: nothing of it is hidden or disguised
+        return bool(_TAMPERED.search(text))
     if any(is_invisible(character) and not _joins(text, at) for at, character in enumerate(text)):
         return True
     return bool(_TAMPERED.search(text) or _TAMPERED.search(visible(text)) or _mixes_scripts(text))
+
+
+def is_hostile(text: str) -> bool:
+    """Whether a text carries markup or orders, so that it is not to be shown in a prompt at all."""
+    return is_tampered(text) or is_instruction(text)
 
 
 def is_instruction(text: str) -> bool:

@@ -109,9 +109,9 @@ class House:
         self.rooms = Rooms(
             store=self.store,
             roster=self.roster,
-            edits=Edits(self.store, minds),
+            edits=Edits(self.store, minds, archives),
             endings=self.endings,
-            reviews=Reviews(self.store, self.opening, minds),
+            reviews=Reviews(self.store, self.opening, minds, archives),
             meetings=Meetings(self.store, self.opening, self.endings, Intents(self.llm, minds)),
             erasing=Erasing(self.store, self.live, minds, archives),
         )

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 from voicemind.conversation.opening import Opening
 from voicemind.errors import NotWaiting, StaleVersion, UnknownConversation, UnknownMind
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Operation
+from voicemind.mind.reflection.likeness import content
 from voicemind.mind.reflection.proposal import Decision, decided, decoded
 from voicemind.store.contract import Store
-from voicemind.store.values import Reflection
+from voicemind.store.values import ArchivedEntry, MindKey, Reflection
 
+ALIKE = 4
+"""Entries of the archive that a new statement may only repeat."""
 ROUNDS = 5
 """How often the decision is applied anew because the mind has changed meanwhile."""
 
@@ -21,8 +25,8 @@ ROUNDS = 5
 class Reviews:
     """Decides on proposals that wait, and gives failed reflections another chance."""
 
-    def __init__(self, store: Store, opening: Opening, minds: Minds) -> None:
-        self._store, self._opening, self._minds = store, opening, minds
+    def __init__(self, store: Store, opening: Opening, minds: Minds, archives: Archives | None = None) -> None:
+        self._store, self._opening, self._minds, self._archives = store, opening, minds, archives
 
     async def decide(self, tenant: str, conversation_id: str, decisions: Sequence[Decision]) -> Reflection:
         """Write what the person accepted, in the person's words where they edited; the reflection is done then.
@@ -30,26 +34,30 @@ class Reviews:
         `decisions` are in the order of the proposal's operations. Raises UnknownConversation, NotWaiting where there is no proposal, BadRequest
         where the decisions do not fit it.
         """
-        reflection = await self._waiting(tenant, conversation_id)
-        proposed = decoded(reflection.proposal)
-        wanted = decided(proposed, decisions)
         opened = await self._opening.found(tenant, conversation_id)
         turns = await self._store.turns(tenant, conversation_id)
-        told = f"A person accepted {len(wanted)} of {len(proposed)} proposed changes."
         for _ in range(ROUNDS):
-            version = await self._store.mind(reflection.key)
+            version = await self._store.mind(opened.key)
             if version is None:
                 raise UnknownMind("There is no such mind.")
-            archived = await self._store.archived(reflection.key, ids=_named(wanted))
+            # Read after the version: whoever erases a part of it from now on makes that version an old one.
+            reflection = await self._waiting(tenant, conversation_id)
+            proposed = decoded(reflection.proposal)
+            wanted = decided(proposed, decisions)
+            archived = await self._touched(reflection.key, wanted)
             outcome = apply(version, wanted, opened.agent, turns=turns, archived=archived)
+            told = f"A person accepted {len(wanted)} of {len(proposed)} proposed changes."
             notes = " ".join(filter(None, (reflection.notes, told, outcome.notes)))
             made = outcome.version and replace(outcome.version, notes=notes, conversation_id=conversation_id)
             try:
-                return await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
+                done = await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
             except StaleVersion:
                 continue
             finally:
                 self._minds.forget(reflection.key)
+            if made is not None and self._archives is not None:
+                await self._archives.catch_up(reflection.key)
+            return done
         raise StaleVersion("The mind changes faster than this can be written.")
 
     async def retry(self, tenant: str, conversation_id: str) -> Reflection:
@@ -64,6 +72,16 @@ class Reviews:
         if reflection.status != "review":
             raise NotWaiting(f"This reflection is {reflection.status}: there is nothing to decide on.")
         return reflection
+
+    async def _touched(self, key: MindKey, operations: Sequence[Operation]) -> tuple[ArchivedEntry, ...]:
+        """What of the archive the operations change, or say again."""
+        touched = {one.entry.id: one for one in await self._store.archived(key, ids=_named(operations))}
+        for operation in operations:
+            if isinstance(operation, Add):
+                words = sorted(content(operation.text))
+                for found in await self._store.find_archived(key, words, limit=ALIKE):
+                    touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
+        return tuple(touched.values())
 
     async def _one(self, tenant: str, conversation_id: str) -> Reflection:
         reflection = await self._store.reflection(tenant, conversation_id)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import structlog
 
+from voicemind.clock import monotonic_s
 from voicemind.embedding.contract import Embedder
-from voicemind.errors import ProviderError
+from voicemind.errors import ProviderError, VoicemindError
 from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
 from voicemind.store.values import Entry, MindKey, MindVersion
@@ -20,14 +22,19 @@ log = structlog.get_logger(__name__)
 ENTRIES_KEPT = 200_000
 """Of all archives together: a vector takes 1.5 kB, so many of them 300 MB."""
 EMBEDDED_AT_ONCE = 64
+MOST_CAUGHT_UP = 8
+"""So many times that; who waits for a change by hand does not wait for the vectors of a whole library."""
+CHECKED_S = 10.0
+"""How long an archive counts as it is while vectors are missing: another process may be making them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The vectors of an archive as it was in version `number`."""
+    """The vectors of an archive as it was in version `number`, good until `until_s`."""
 
     number: int
     vectors: VectorIndex
+    until_s: float
 
 
 class Archives:
@@ -36,6 +43,7 @@ class Archives:
     def __init__(self, store: Minds, embedder: Embedder, *, kept: int = ENTRIES_KEPT) -> None:
         self._store, self._embedder, self._kept = store, embedder, kept
         self._indexes: OrderedDict[MindKey, _Index] = OrderedDict()
+        self._forgotten = 0
 
     async def recall(
         self, version: MindVersion, said: Sequence[str], *, person: str = "", names: Sequence[str] = ()
@@ -49,46 +57,72 @@ class Archives:
         if asked is None:
             return ()
         index = await self._index(version)
-        if not len(index.vectors):
-            return ()
         found = await self._store.find_archived(version.key, asked.words, limit=CANDIDATES)
         by_id = {one.entry.id: one.entry for one in found}
-        try:
-            (vector,) = await self._embedder.embed([asked.text])
-        except ProviderError as error:
-            log.warning("nothing can be recalled", code=error.code)
-            return ()
         shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}
-        chosen = fused(shares, index.vectors.alike(vector, also=by_id))
+        chosen = fused(shares, await self._alike(asked.text, index.vectors, also=by_id))
         missing = [entry_id for entry_id in chosen if entry_id not in by_id]
         by_id |= await self._store.entries(version.key, missing) if missing else {}
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
 
-    async def refresh(self, key: MindKey) -> None:
-        """Make the vectors of entries that have come into the archive. Raises ProviderUnavailable, StorageUnavailable."""
-        while texts := await self._store.without_vector(key, self._embedder.name, limit=EMBEDDED_AT_ONCE):
+    async def refresh(self, key: MindKey, *, most: float = math.inf) -> None:
+        """Make the vectors of entries that have come into the archive, `most` times a batch. Raises ProviderUnavailable, StorageUnavailable."""
+        batches = 0
+        while batches < most and (
+            texts := await self._store.without_vector(key, self._embedder.name, limit=EMBEDDED_AT_ONCE)
+        ):
             vectors = await self._embedder.embed([statement(text) for text in texts.values()])
             rows = {entry_id: row.astype("<f4").tobytes() for entry_id, row in zip(texts, vectors, strict=True)}
             await self._store.put_vectors(key, self._embedder.name, rows)
             self.forget(key)
+            batches += 1
+
+    async def catch_up(self, key: MindKey) -> None:
+        """The same after a change by hand, which is written already and so cannot fail any more; what is left over the next reflection does."""
+        try:
+            await self.refresh(key, most=MOST_CAUGHT_UP)
+        except VoicemindError as error:
+            log.warning("entries of an archive have no vectors yet", code=error.code)
 
     def forget(self, key: MindKey) -> None:
         """The archive of this mind is another one now."""
+        self._forgotten += 1
         self._indexes.pop(key, None)
 
     def forget_all(self) -> None:
         """Something was erased: nothing of it may stay here."""
+        self._forgotten += 1
         self._indexes.clear()
+
+    async def _alike(self, text: str, vectors: VectorIndex, *, also: Iterable[str]) -> Mapping[str, float]:
+        """What is near in meaning; nothing where that cannot be told, and then the words decide alone."""
+        if not len(vectors):
+            return {}
+        try:
+            (vector,) = await self._embedder.embed([text])
+        except ProviderError as error:
+            log.warning("what is remembered is found by its words alone", code=error.code)
+            return {}
+        return vectors.alike(vector, also=also)
 
     async def _index(self, version: MindVersion) -> _Index:
         known = self._indexes.get(version.key)
-        if known is not None and known.number == version.number:
+        if known is not None and known.number == version.number and monotonic_s() < known.until_s:
             self._indexes.move_to_end(version.key)
             return known
-        index = _Index(version.number, VectorIndex(self._embedder.dimensions))
-        for entry_id, row in (await self._store.vectors(version.key, self._embedder.name)).items():
+        forgotten = self._forgotten
+        rows = await self._store.vectors(version.key, self._embedder.name)
+        lacking = await self._store.without_vector(version.key, self._embedder.name, limit=1)
+        until_s = monotonic_s() + CHECKED_S if lacking else math.inf
+        index = _Index(version.number, VectorIndex(self._embedder.dimensions), until_s)
+        for entry_id, row in rows.items():
             index.vectors.add(entry_id, np.frombuffer(row, dtype="<f4"))
-        self._indexes[version.key] = index
+        if forgotten == self._forgotten:  # else there may be other vectors by now, or fewer
+            self._keep(version.key, index)
+        return index
+
+    def _keep(self, key: MindKey, index: _Index) -> None:
+        self._indexes[key] = index
+        self._indexes.move_to_end(key)
         while len(self._indexes) > 1 and sum(len(one.vectors) + 1 for one in self._indexes.values()) > self._kept:
             self._indexes.popitem(last=False)
-        return index

@@ -8,6 +8,7 @@ from typing import Literal
 
 from voicemind.errors import BadRequest, StaleVersion, UnknownMind
 from voicemind.mind.agent import Agent
+from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.document import Document
 from voicemind.mind.plain import one_line
@@ -40,8 +41,8 @@ class Edits:
     All raise UnknownMind where there is no such mind or version.
     """
 
-    def __init__(self, store: contract.Minds, minds: Minds) -> None:
-        self._store, self._minds = store, minds
+    def __init__(self, store: contract.Minds, minds: Minds, archives: Archives | None = None) -> None:
+        self._store, self._minds, self._archives = store, minds, archives
 
     async def edit(
         self, agent: Agent, key: MindKey, edits: Sequence[Edit], *, parent: int | None = None
@@ -104,7 +105,7 @@ class Edits:
         document = await self._with_own_ids(key, document)
 
         async def made(newest: MindVersion) -> NewVersion | None:
-            blocks = {label: document.blocks.get(label, ()) for label in newest.blocks}
+            blocks = {label: document.blocks.get(label, ()) for label in {**newest.blocks, **document.blocks}}
             version = NewVersion(
                 newest.number, "import", blocks, archive=document.archive, archive_of=0, notes=document.notes
             )
@@ -143,11 +144,14 @@ class Edits:
             if version is None:
                 return newest
             try:
-                return await self._store.write_version(key, version)
+                written = await self._store.write_version(key, version)
             except StaleVersion:
                 continue
             finally:
                 self._minds.forget(key)
+            if self._archives is not None:
+                await self._archives.catch_up(key)
+            return written
         raise StaleVersion("The mind changes faster than this can be written.")
 
     async def _version(self, key: MindKey, number: int) -> MindVersion:

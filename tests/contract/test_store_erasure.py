@@ -405,6 +405,32 @@ async def test_a_person_leaves_the_meetings_they_were_in(store: Store, database_
     assert "anna" not in "".join(dump(database_url).values()).casefold()
 
 
+async def test_a_person_leaves_meetings_however_their_name_is_written(store: Store, database_url: str) -> None:
+    await talk(store, "first")
+    await store.make_meeting("acme", "roof", kind="meeting", topic="The roof.", participants=("Anna", "bert"))
+    await store.erase_user("acme", "anna")
+    assert (await store.meeting("acme", "roof")).participants == ("bert",)
+    assert "anna" not in "".join(dump(database_url).values()).casefold()
+
+
+async def test_intent_notes_that_may_tell_what_is_gone_go_too(store: Store) -> None:
+    async def intend(key: MindKey, name: str, person: str) -> None:
+        await store.open_conversation(key, name, user_id=person, channel="chat", intent_notes="Ask about the cat.")
+
+    async def notes(name: str) -> str:
+        return (await store.conversation("acme", name)).intent_notes
+
+    await intend(SHARED, "before", "bert")
+    await intend(ANNA, "long before", "anna")
+    await remember(store, await talk(store, "told"), entry("cat", "Anna has a cat.", "told"))
+    await intend(SHARED, "after", "bert")
+    await intend(MindKey("acme", "king"), "handed over", "anna")
+    await intend(MindKey("acme", "king"), "elsewhere", "bert")
+    await store.erase_conversation("acme", "told")
+    assert [await notes(name) for name in ("after", "handed over")] == ["", ""]
+    assert all([await notes(name) for name in ("before", "long before", "elsewhere")])
+
+
 async def test_receipts_name_numbers_alone_and_the_newest_first(store: Store, database_url: str) -> None:
     for name in ("first", "second", "third"):
         await talk(store, name)

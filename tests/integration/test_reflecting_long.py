@@ -65,3 +65,13 @@ async def test_a_turn_of_half_a_megabyte_is_reflected_on_while_others_are_served
     assert mind is not None
     kept = [*mind.blocks[MEMORY], *(one.entry for one in await store.archived(opened.key))]
     assert len([entry for entry in kept if "star" in entry.text]) == len(SEEN)
+
+
+async def test_what_was_said_lately_is_a_glance_however_long_it_is(store: Store) -> None:
+    home = Home.build(store)
+    opened = await home.talk("long", "I have a dog. " + "My garden is really lovely today. " * 15_000)
+    await home.endings.end(opened)
+    with anyio.fail_after(2):
+        (said,) = await home.endings.unreflected(opened.key)
+    assert said.startswith("I have a dog.")
+    assert len(said) <= 1_000

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import anyio
 import structlog
+from anyio import to_thread
 
 from voicemind.clock import monotonic_s, utc_now
 from voicemind.config import Settings
@@ -20,6 +21,8 @@ from voicemind.store.values import MindKey, Reflection
 log = structlog.get_logger(__name__)
 
 SETTLED = ("done", "failed", "review")
+LONGEST_SAID = 1_000
+"""Characters of what was said and is not memory yet: the prompt shows fewer."""
 LONGEST_SCRUB_WAIT_S = 600.0
 """Between two tries to rewrite files that still hold what was erased, where another process keeps us from it."""
 
@@ -106,8 +109,8 @@ class Endings:
         """What the person said in ended conversations that is still not memory after `wait_s`."""
         if not await self._store.pending_reflections(key) or (wait_s and await self.settled(key, wait_s=wait_s)):
             return ()
-        turns = await self._store.unreflected_turns(key)
-        return tuple(turn.generated for turn in turns if not is_hostile(turn.generated))
+        said = [turn.generated[:LONGEST_SAID] for turn in await self._store.unreflected_turns(key)]
+        return await to_thread.run_sync(lambda: tuple(text for text in said if not is_hostile(text)))
 
     def left(self, opened: Opened) -> None:
         """The client of this conversation is gone; it is ended unless somebody comes back in time."""

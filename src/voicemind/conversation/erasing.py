@@ -28,9 +28,11 @@ class Erasing:
     async def user(self, tenant: str, user_id: str) -> Erasure:
         """Erase everything about a person. Raises UnknownUser."""
         await self._store.user(tenant, user_id)
-        for status in ("active", "detached"):
-            for conversation in await self._store.conversations(tenant, user_id=user_id, status=status, limit=PAGE):
+        before = None
+        while page := await self._store.conversations(tenant, user_id=user_id, before=before, limit=PAGE):
+            for conversation in page:
                 await self._live.end(tenant, conversation.id)
+            before = (page[-1].created_at, page[-1].id)
         return await self._forgotten(await self._store.erase_user(tenant, user_id))
 
     async def _forgotten(self, erasure: Erasure) -> Erasure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -100,18 +101,38 @@ def _erase(connection: Connection, tenant: str, ids: Collection[str], *, owned: 
     """The conversations, and what rests on them in all minds but those `owned` by the person, which go as a whole."""
     counts: Counter[str] = Counter()
     touched: set[str] = set()
+    begun: dict[str, datetime] = {}
     for chunk in _chunks(ids):
         for table in (evidence, reflections):
             these = sa.and_(table.c.tenant == tenant, table.c.conversation_id.in_(chunk))
             touched.update(connection.execute(sa.select(table.c.mind_id).where(these).distinct()).scalars())
+        of_these = sa.and_(conversations.c.tenant == tenant, conversations.c.id.in_(chunk))
+        for row in connection.execute(sa.select(conversations.c.user_id, conversations.c.created_at).where(of_these)):
+            begun[row.user_id] = min(row.created_at, begun.get(row.user_id, row.created_at))
         for name, table in (("reflections", reflections), ("turns", turns)):
             these = sa.and_(table.c.tenant == tenant, table.c.conversation_id.in_(chunk))
             counts[name] += connection.execute(sa.delete(table).where(these)).rowcount
-        these = sa.and_(conversations.c.tenant == tenant, conversations.c.id.in_(chunk))
-        counts["conversations"] += connection.execute(sa.delete(conversations).where(these)).rowcount
+        counts["conversations"] += connection.execute(sa.delete(conversations).where(of_these)).rowcount
+    for person, since in begun.items():
+        _hush_intents(connection, tenant, conversations.c.user_id == person, since=since)
     for mind_id in sorted(touched.difference(owned)):
-        counts += forget(connection, tenant, mind_id, conversations=ids)
+        lost = forget(connection, tenant, mind_id, conversations=ids)
+        counts += lost
+        if lost["entries"] or lost["evidence"]:
+            key = connection.execute(sa.select(minds.c.agent, minds.c.user_id).where(minds.c.id == mind_id)).one()
+            of_mind = conversations.c.agent == key.agent
+            if key.user_id:
+                of_mind = sa.and_(of_mind, conversations.c.user_id == key.user_id)
+            _hush_intents(connection, tenant, of_mind, since=min(begun.values()))
     return counts
+
+
+def _hush_intents(connection: Connection, tenant: str, which: sa.ColumnElement[bool], *, since: datetime) -> None:
+    """Intent notes are made of a mind, or of what was said before a hand-over, in the model's words: none of that time is above suspicion."""
+    these = sa.and_(conversations.c.tenant == tenant, conversations.c.created_at >= since, which)
+    connection.execute(
+        sa.update(conversations).where(these, conversations.c.intent_notes != "").values(intent_notes="")
+    )
 
 
 def _erase_mind(connection: Connection, tenant: str, mind_id: str) -> Counter[str]:
@@ -128,17 +149,18 @@ def _erase_mind(connection: Connection, tenant: str, mind_id: str) -> Counter[st
 def _leave_meetings(connection: Connection, tenant: str, user_id: str, *, attended: Collection[Any]) -> None:
     """No meeting names the person any more; one that is left without a conversation is gone, and so are notes that may be about them."""
     rows = connection.execute(sa.select(meetings.c.id, meetings.c.participants).where(meetings.c.tenant == tenant))
-    involved = [row.id for row in rows if row.id in attended or user_id in row.participants]
+    name = user_id.casefold()
+    involved = [row.id for row in rows if row.id in attended or name in map(str.casefold, row.participants)]
     for meeting_id in sorted(involved):
         this = sa.and_(meetings.c.tenant == tenant, meetings.c.id == meeting_id)
         meeting = connection.execute(sa.select(meetings).where(this).with_for_update()).one()
         in_it = sa.and_(conversations.c.tenant == tenant, conversations.c.meeting_id == meeting_id)
         left = connection.execute(sa.select(conversations.c.id).where(in_it).limit(1)).first()
-        participants = [name for name in meeting.participants if name != user_id]
+        participants = [one for one in meeting.participants if one.casefold() != name]
         if left is None and (meeting_id in attended or not participants):
             connection.execute(sa.delete(meetings).where(this))
             continue
-        topic = "" if user_id.casefold() in meeting.topic.casefold() else meeting.topic
+        topic = "" if name in meeting.topic.casefold() else meeting.topic
         connection.execute(sa.update(meetings).where(this).values(participants=participants, topic=topic))
         connection.execute(sa.update(conversations).where(in_it).values(intent_notes=""))
 

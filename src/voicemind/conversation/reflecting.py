@@ -22,8 +22,9 @@ from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.grounding import grounded
-from voicemind.mind.reflection.likeness import content
+from voicemind.mind.reflection.likeness import same_text
 from voicemind.mind.reflection.proposal import encoded
+from voicemind.mind.reflection.words import STOP_WORDS
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, Reflection, Turn
@@ -139,7 +140,9 @@ def _clipped(turn: Turn) -> Turn:
 
 
 def _words_of(turns: Sequence[Turn]) -> list[list[str]]:
-    return [sorted(content(turn.generated)) for turn in turns]
+    """The words of each turn that tell it from another one, as they were said: the search knows their forms."""
+    said = (same_text(turn.generated).split() for turn in turns)
+    return [[word for word in dict.fromkeys(words) if word not in STOP_WORDS] for words in said]
 
 
 def reflection_worker(

@@ -21,7 +21,8 @@ class Discreet:
         words = same_text(notes).split()
         run = min(RUN, len(words))
         self._run = run
-        self._secret = {tuple(words[at : at + run]) for at in range(len(words) - run + 1)} if run else set()
+        starts = range(len(words) - run + 1) if run else range(0)
+        self._secret = {tuple(words[at : at + run]) for at in starts}
         self._held = ""
         self._said = False
         self.cut = False

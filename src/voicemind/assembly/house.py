@@ -13,18 +13,24 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, chosen
+from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
+from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.rest.entrance import Rest
+from voicemind.channels.rest.rooms import Rooms
 from voicemind.config import Settings
 from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
+from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
+from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
@@ -34,8 +40,9 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
+from voicemind.mind.edits import Edits
+from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
-from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
@@ -93,15 +100,28 @@ class House:
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, ExtractiveReflector(self.llm))
+        reflector = build_reflector(settings, self.llm)
+        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, reflector)
         worker = reflection_worker(
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
         self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.rooms = Rooms(
+            store=self.store,
+            roster=self.roster,
+            edits=Edits(self.store, minds),
+            endings=self.endings,
+            reviews=Reviews(self.store, self.opening, minds),
+            meetings=Meetings(self.store, self.opening, self.endings, Intents(self.llm, minds)),
+            erasing=Erasing(self.store, self.live, minds, archives),
+        )
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[ASGIApp]:
-        """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured."""
+    async def open(self, *, models: bool = True) -> AsyncGenerator[ASGIApp]:
+        """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured.
+
+        Without `models` nothing is loaded, and so nothing is said, reflected or swept: what needs the store alone works.
+        """
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             stack.enter_context(folder_lock(self.settings.data_dir))
@@ -109,7 +129,8 @@ class House:
             await self.store.start()
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
-            tasks.start_soon(self._load)
+            if models:
+                tasks.start_soon(self._load)
             yield self._application()
 
     async def _load(self) -> None:
@@ -177,10 +198,19 @@ class House:
             guests=self.guests,
             problem=self.why_not_ready,
         )
+        sessions = AgentSessions(
+            self.store, self.opening, self.endings, meetings=self.rooms.meetings, replies=self.replies
+        )
         completions = ChatCompletions(self.opening, exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
-            [*admin.routes(), *completions.routes(), *voice.routes()],
+            [
+                *admin.routes(),
+                *sessions.routes(),
+                *completions.routes(),
+                *voice.routes(),
+                *Rest(self.rooms).routes(),
+            ],
             guests=self.guests,
             allowed_origins=self.settings.origins,
         )
@@ -202,16 +232,19 @@ async def serve(settings: Settings, *, announce: Callable[[str], None] | None = 
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[str]:
-    """A server in this process on a free loopback port; yields its address. Raises Misconfigured."""
-    async with _listening(settings, "127.0.0.1", 0) as url:
+async def running(settings: Settings, *, models: bool = True) -> AsyncGenerator[str]:
+    """A server in this process on a free loopback port; yields its address. Without `models` it only keeps. Raises Misconfigured."""
+    async with _listening(settings, "127.0.0.1", 0, models=models) as url:
         yield url
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, host: str, port: int) -> AsyncGenerator[str]:
+async def _listening(settings: Settings, host: str, port: int, *, models: bool = True) -> AsyncGenerator[str]:
     house = House.build(settings)
-    async with house.open() as app, listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url:
+    async with (
+        house.open(models=models) as app,
+        listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url,
+    ):
         try:
             yield url
         finally:

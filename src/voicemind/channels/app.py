@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Lifespan, Scope
+from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Scope
 
 from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
@@ -34,19 +35,14 @@ def application(
     """The whole application."""
     app = Starlette(
         routes=[*routes, _page()],
-        exception_handlers={
-            VoicemindError: _mistake,
-            HTTPException: _http_error,
-            ClientDisconnect: _gone,
-            Exception: _crash,
-        },
+        exception_handlers=ERROR_HANDLERS,
         middleware=[
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(allowed_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type"],
-                expose_headers=["x-request-id"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["authorization", "content-type", "if-match"],
+                expose_headers=["x-request-id", "etag"],
             )
         ]
         if allowed_origins
@@ -80,7 +76,7 @@ async def _mistake(request: Request, error: Exception) -> Response:
     return mistake_response(request.url.path, error)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def http_error(request: Request, error: Exception) -> Response:
     """Starlette's own: unknown path, wrong method."""
     assert isinstance(error, HTTPException)
     codes = {
@@ -105,3 +101,12 @@ async def _crash(request: Request, _: Exception) -> Response:
         code="internal_error",
         message="Something went wrong here. The request id helps to find it.",
     )
+
+
+ERROR_HANDLERS: Mapping[Any, ExceptionHandler] = {
+    VoicemindError: _mistake,
+    HTTPException: http_error,
+    ClientDisconnect: _gone,
+    Exception: _crash,
+}
+"""What is answered where something goes wrong, in every application that is a part of this one."""

@@ -38,12 +38,24 @@ def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | 
 
 async def read_json(request: Request, type_: type[T], *, limit: int = CHAT_LIMIT_BYTES) -> T:
     """The request's JSON body as `type_`. Raises WrongContentType, TooLarge, and BadRequest which names the field."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json" and not (
-        content_type.startswith("application/") and content_type.endswith("+json")
-    ):
+    require_json(request)
+    return decoded(await read_body(request, limit=limit), type_)
+
+
+def require_json(request: Request) -> None:
+    """Raises WrongContentType where the body is announced as something else than JSON."""
+    announced = content_type(request)
+    if announced != "application/json" and not (announced.startswith("application/") and announced.endswith("+json")):
         raise WrongContentType("Send JSON with Content-Type: application/json.")
-    body = await read_body(request, limit=limit)
+
+
+def content_type(request: Request) -> str:
+    """What the body is announced as, without its parameters; empty where nothing is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def decoded(body: bytes, type_: type[T]) -> T:
+    """JSON as `type_`. Raises BadRequest which names the field."""
     try:
         return msgspec.convert(msgspec.json.decode(body), type_, strict=True)
     except msgspec.ValidationError as error:

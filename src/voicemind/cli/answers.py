@@ -18,6 +18,10 @@ from voicemind.errors import (
     ProviderUnavailable,
     Unauthenticated,
     UnknownAgent,
+    UnknownConversation,
+    UnknownMeeting,
+    UnknownMind,
+    UnknownUser,
     VoicemindError,
 )
 from voicemind.speech.audio import Pcm
@@ -25,6 +29,16 @@ from voicemind.speech.audio import Pcm
 SERVICE = "voicemind"
 _EVENTS: Mapping[str, type[wire.Event]] = {event.type: event for event in wire.EVENTS}
 _Shape = TypeVar("_Shape")
+_UNKNOWN: Mapping[str, tuple[type[VoicemindError], str]] = {
+    error.code: (error, f" `{listing}` shows which there are.")
+    for error, listing in (
+        (UnknownMind, "voicemind minds list"),
+        (UnknownConversation, "voicemind conversations list"),
+        (UnknownMeeting, "voicemind meetings list"),
+        (UnknownUser, "voicemind users list"),
+    )
+}
+"""What a code of a 404 means, and where to look; an unknown agent's answer names the agents itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
 class _ErrorObject(msgspec.Struct, frozen=True):
     message: str = ""
+    code: str | None = None
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -133,10 +148,13 @@ def decoded(content: bytes, shape: type[_Shape]) -> _Shape:
 
 def refusal(status: int, content: bytes) -> VoicemindError:
     """The error behind an answer that is none of the 2xx: a mistake of ours for 4xx, else trouble at the server."""
-    message = _sentence(status, content)
+    code, message = _sentence(status, content)
     mistakes: dict[int, type[VoicemindError]] = {403: Forbidden, 404: UnknownAgent, 409: ConversationOver}
     if status == 401:
         return Unauthenticated(f"{message.rstrip('.')}. Set VOICEMIND_API_KEY to a key of this server.")
+    if status == 404 and code in _UNKNOWN:
+        unknown, hint = _UNKNOWN[code]
+        return unknown(f"{message[:1].upper()}{message[1:].rstrip('.')}.{hint}")
     if status == 503:
         return Busy(message, retry_after_s=10)
     if 400 <= status < 500:
@@ -144,10 +162,11 @@ def refusal(status: int, content: bytes) -> VoicemindError:
     return ProviderUnavailable(message, provider=SERVICE)
 
 
-def _sentence(status: int, content: bytes) -> str:
+def _sentence(status: int, content: bytes) -> tuple[str, str]:
+    """The code and the sentence."""
     try:
         body = msgspec.json.decode(content, type=_ErrorBody)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         body = _ErrorBody()
-    message = body.error.message if isinstance(body.error, _ErrorObject) else body.error
-    return body.detail or message or f"The server answered with status {status}."
+    plain = body.error if isinstance(body.error, _ErrorObject) else _ErrorObject(body.error, code=body.error)
+    return plain.code or "", body.detail or plain.message or f"The server answered with status {status}."

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from voicemind import __version__
+from voicemind.cli.minds_app import app as minds_app
+from voicemind.cli.people_app import conversations, users
+from voicemind.cli.reflections_app import meetings, reflections
 from voicemind.cli.running import load_settings, plain_errors, run
 from voicemind.cli.screen import said
 
@@ -19,6 +22,7 @@ Examples:
   voicemind chat                        type with the counsellor
   voicemind chat -a thalia --once "Hi"  one answer, for scripts
   voicemind talk hello.wav -o a.wav     one spoken answer
+  voicemind minds show counsellor       what it remembers, and why
   voicemind doctor                      what was chosen, what is missing
 
 Settings come from VOICEMIND_<NAME> and from voicemind.toml, for example
@@ -37,6 +41,11 @@ app = typer.Typer(
 agents_app = typer.Typer(help="Who can be talked with.", invoke_without_command=True, rich_markup_mode=None)
 models_app = typer.Typer(help="The embedded language models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(agents_app, name="agents")
+app.add_typer(minds_app, name="minds")
+app.add_typer(reflections, name="reflections")
+app.add_typer(users, name="users")
+app.add_typer(conversations, name="conversations")
+app.add_typer(meetings, name="meetings")
 app.add_typer(models_app, name="models")
 
 AgentOption = Annotated[str, typer.Option("--agent", "-a", help="Whom to talk with; `voicemind agents` lists them.")]

@@ -132,7 +132,7 @@ class Server:
         status = "loading"
         with anyio.move_on_after(timeout_s):
             while status == "loading":
-                answer = await self._request("GET", "/readyz", accepted=(503,))
+                answer = await self.request("GET", "/readyz", accepted=(503,))
                 status = decoded(answer.content, Readiness).status
                 if status == "ready":
                     return
@@ -159,7 +159,7 @@ class Server:
             "channel": channel,
             "greet": greet,
         }
-        answer = await self._request("POST", "/api/voice-sessions", body=body)
+        answer = await self.request("POST", "/api/voice-sessions", body=body)
         opened = decoded(answer.content, OpenedConversation)
         return msgspec.structs.replace(opened, ws_url=self._socket_url(opened.ws_url))
 
@@ -184,7 +184,7 @@ class Server:
     async def end(self, conversation_id: str) -> Remembered:
         """End a conversation and wait for its reflection, as long as the server does. Raises UnknownConversation."""
         try:
-            answer = await self._request(
+            answer = await self.request(
                 "POST", "/api/elevenlabs/end", body={"conversation_id": conversation_id}, timeout_s=END_TIMEOUT_S
             )
         except TimeoutError:
@@ -197,22 +197,48 @@ class Server:
         scheme = "wss" if base.scheme == "https" else "ws"
         return urlunsplit((scheme, base.netloc, base.path.rstrip("/") + given.path, given.query, ""))
 
-    async def _request(
+    async def request(
         self,
         method: str,
         path: str,
         *,
         body: Any = None,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = OPEN_TIMEOUT_S,
         accepted: tuple[int, ...] = (),
     ) -> httpx.Response:
-        """The answer. Raises the server's refusal, TimeoutError where it takes too long, ProviderUnavailable where nobody answers."""
+        """The answer; a body of bytes goes as it is, any other as JSON.
+
+        Raises the server's refusal, TimeoutError where it takes too long, ProviderUnavailable where nobody answers.
+        """
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         try:
-            answer = await self._http.request(method, self.url + path, json=body, timeout=timeout_s)
+            answer = await self._http.request(
+                method, self.url + path, params=query, headers=headers, timeout=timeout_s, **sent
+            )
         except httpx.ReadTimeout as error:
             raise TimeoutError("The server takes too long to answer.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ProviderUnavailable(f"No Voicemind server answers at {self.url}.", provider=SERVICE) from error
+            raise self._silent() from error
         if answer.is_success or answer.status_code in accepted:
             return answer
         raise refusal(answer.status_code, answer.content)
+
+    async def download(
+        self, path: str, *, query: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[bytes]:
+        """A file, piece by piece. Raises the server's refusal, or ProviderUnavailable where nobody answers or it breaks off."""
+        try:
+            async with self._http.stream(
+                "GET", self.url + path, params=query, headers=headers, timeout=END_TIMEOUT_S
+            ) as answer:
+                if not answer.is_success:
+                    raise refusal(answer.status_code, await answer.aread())
+                async for piece in answer.aiter_bytes():
+                    yield piece
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._silent() from error
+
+    def _silent(self) -> ProviderUnavailable:
+        return ProviderUnavailable(f"No Voicemind server answers at {self.url}.", provider=SERVICE)

@@ -17,32 +17,41 @@ END_ATTEMPTS = 3
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[Server]:
     """A server that is ready to talk. Raises Misconfigured or ProviderUnavailable."""
-    key = settings.api_key.get_secret_value()
-    async with Server(settings.server_url, key=key) as server:
-        if await server.version() is not None:
+    async with already_running(settings) as server:
+        if server is not None:
             with err.status("waiting for the models…"):
                 await server.wait_until_ready()
             yield server
             return
-    if settings.server:
-        raise ProviderUnavailable(
-            f"No Voicemind server answers at {settings.server_url}: start one, or unset VOICEMIND_SERVER.",
-            provider=SERVICE,
-        )
-    async with _in_process(settings) as server:
+    refuse_missing_model(settings)
+    async with in_process(settings) as server:
+        with err.status("waking up the models…"):
+            await server.wait_until_ready()
         yield server
 
 
 @asynccontextmanager
-async def _in_process(settings: Settings) -> AsyncGenerator[Server]:
+async def already_running(settings: Settings) -> AsyncGenerator[Server | None]:
+    """The server that runs, ready or not; None where there is none. Raises ProviderUnavailable where one is named and does not answer."""
+    async with Server(settings.server_url, key=settings.api_key.get_secret_value()) as server:
+        found = await server.version() is not None
+        if settings.server and not found:
+            raise ProviderUnavailable(
+                f"No Voicemind server answers at {settings.server_url}: start one, or unset VOICEMIND_SERVER.",
+                provider=SERVICE,
+            )
+        yield server if found else None
+
+
+@asynccontextmanager
+async def in_process(settings: Settings, *, models: bool = True) -> AsyncGenerator[Server]:
+    """A server of our own, which need not be ready yet. Without `models` it never is: it reads and writes what is kept, and nothing else."""
     from voicemind import assembly
     from voicemind.ops import logs
 
-    refuse_missing_model(settings)
     logs.configure("debug" if settings.log_level == "debug" else "error", as_json=settings.log_json)
-    async with assembly.running(settings) as url, Server(url, key=settings.api_key.get_secret_value()) as server:
-        with err.status("waking up the models…"):
-            await server.wait_until_ready()
+    key = settings.api_key.get_secret_value()
+    async with assembly.running(settings, models=models) as url, Server(url, key=key) as server:
         yield server
 
 

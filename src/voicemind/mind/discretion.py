@@ -21,8 +21,7 @@ class Discreet:
         words = same_text(notes).split()
         run = min(RUN, len(words))
         self._run = run
-        starts = range(len(words) - run + 1) if run else range(0)
-        self._secret = {tuple(words[at : at + run]) for at in starts}
+        self._secret = frozenset(tuple(words[at : at + run]) for at in range(len(words) - run + 1) if run)
         self._held = ""
         self._said = False
         self.cut = False

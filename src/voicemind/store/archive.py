@@ -22,7 +22,8 @@ _SQLITE_INSERT = sa.text(
 _SQLITE_FIND = sa.text(
     "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
 )
-_SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query AND entry_id = :entry_id")
+_SQLITE_ROWS = sa.text("SELECT rowid, entry_id FROM entry_search WHERE entry_search MATCH :query")
+_SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE rowid = :row")
 _SQLITE_DROP_ALL = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query")
 _POSTGRES_INSERT = sa.text(
     "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
@@ -169,11 +170,11 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     return these(connection, mind_id, number=None, ids=ids)
 
 
-def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:
+def _pairs(connection: Connection, statement: sa.Select[Any, Any]) -> dict[str, str]:
     return {row.entry_id: row.block for row in connection.execute(statement)}
 
 
-def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any]:
+def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any, Any]:
     statement = sa.select(archived_entries.c.entry_id, archived_entries.c.block).where(
         archived_entries.c.mind_id == mind_id
     )
@@ -208,9 +209,15 @@ def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Seque
 
 
 def _unsearchable(connection: Connection, mind_id: str, ids: Sequence[str]) -> None:
-    drop = _SQLITE_DROP if connection.dialect.name == "sqlite" else _POSTGRES_DROP
-    for entry_id in ids:
-        connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}", "entry_id": entry_id})
+    if not ids:
+        return
+    if connection.dialect.name != "sqlite":
+        connection.execute(_POSTGRES_DROP, [{"mind_id": mind_id, "entry_id": entry_id} for entry_id in ids])
+        return
+    gone = frozenset(ids)  # the ids are not indexed: one search for all of them
+    rows = connection.execute(_SQLITE_ROWS, {"query": f"mind : {_token(mind_id)}"}).all()
+    if found := [{"row": row.rowid} for row in rows if row.entry_id in gone]:
+        connection.execute(_SQLITE_DROP, found)
 
 
 def _token(mind_id: str) -> str:

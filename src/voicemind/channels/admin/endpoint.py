@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemind import __version__
+from voicemind.channels import told
 from voicemind.channels.http import error_response, json_response, read_json
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
@@ -193,19 +194,36 @@ class Admin:
 
     async def _outcome(self, opened: Opened, reflection: Reflection) -> dict[str, object]:
         turns = await self._store.turns(opened.conversation.tenant, opened.conversation.id)
+        waits = reflection.status == "review"
         return {
             "status": "success",
             "before": await self._rendered(opened, reflection.before),
-            "after": await self._rendered(opened, reflection.after),
+            "after": await self._rendered(opened, reflection.before if waits else reflection.after),
             "reflection_notes": reflection.notes,
             "transcript_length": len(turns),
+            "conversation_id": opened.conversation.id,
+            "version": reflection.before if waits else reflection.after,
+            "reflection_status": reflection.status,
+            "operations": await self._operations(opened, reflection),
         }
 
+    async def _operations(self, opened: Opened, reflection: Reflection) -> tuple[told.Told, ...]:
+        """What the reflection changed; of one that waits for a person's word, what it would change."""
+        if reflection.status == "review":
+            return await told.proposed(self._store, reflection)
+        if reflection.after is None or reflection.after == reflection.before:
+            return ()
+        return await told.changes(self._store, await self._version(opened, reflection.after))
+
     async def _rendered(self, opened: Opened, number: int | None) -> dict[str, str]:
-        version: MindVersion | None = await self._store.mind_version(opened.key, number) if number else None
-        if version is None:
-            raise StorageUnavailable("A version of this mind is missing.")
+        version = await self._version(opened, number)
         return {
             block.label: render_block(version.blocks.get(block.label, ())) if block.reflects else block.text
             for block in opened.agent.blocks
         }
+
+    async def _version(self, opened: Opened, number: int | None) -> MindVersion:
+        version = await self._store.mind_version(opened.key, number) if number else None
+        if version is None:
+            raise StorageUnavailable("A version of this mind is missing.")
+        return version

@@ -37,10 +37,11 @@ class Grounded:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What there is to rest on. `remembered` are the texts that the agent already knew, by `same_text`."""
+    """What there is to rest on, `tampered` turns aside. `remembered` are the texts that the agent already knew, by `same_text`."""
 
     conversation_id: str
     turns: Mapping[int, Turn]
+    tampered: frozenset[int]
     entries: Mapping[str, Entry]
     remembered: frozenset[str]
     person: frozenset[str]
@@ -65,9 +66,11 @@ def grounded(
     the person.
     """
     known = {entry.id: entry for entry in entries}
+    cited = {piece.turn for operation in operations for piece in operation.evidence}
     ground = _Ground(
         conversation_id,
         {turn.seq: turn for turn in turns},
+        frozenset(turn.seq for turn in turns if turn.seq in cited and is_tampered(heard_of(turn))),
         known,
         frozenset(same_text(entry.text) for entry in known.values()),
         content(person),
@@ -121,7 +124,7 @@ def _occurs(piece: Evidence, block: Block, ground: _Ground) -> bool:
     if turn is None or piece.conversation_id != ground.conversation_id or not piece.quote.strip():
         return False
     said = heard_of(turn)
-    if piece.quote not in said or is_tampered(said) or is_instruction(_sentence(piece.quote, said)):
+    if piece.quote not in said or turn.seq in ground.tampered or is_instruction(_sentence(piece.quote, said)):
         return False
     if turn.role == "user":
         return True

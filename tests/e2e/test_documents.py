@@ -55,19 +55,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         async def ready() -> None:
             async with httpx.AsyncClient(base_url=served.url) as client:
                 await until_ready(client)
+                await somebody_talked(client)
 
         anyio.run(ready)
         yield served
 
 
+async def somebody_talked(client: httpx.AsyncClient) -> None:
+    """What the page about minds takes for granted: a conversation of Ada's, and her mind as it is printed there."""
+    talk = {"agent": "counsellor", "user_id": "ada", "conversation_id": "talk-1", "channel": "text"}
+    (await client.post("/api/voice-sessions", json=talk)).raise_for_status()
+    ended = await client.post("/api/elevenlabs/end", json={"conversation_id": "talk-1"}, timeout=60)
+    ended.raise_for_status()
+    headers = {"Content-Type": "text/markdown"}
+    url = "/api/v1/minds/counsellor/ada/import"
+    (await client.post(url, content=mind_of_ada(), headers=headers)).raise_for_status()
+
+
+def mind_of_ada() -> str:
+    return next(block.text for block in blocks("markdown") if "mind/1" in block.text)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with what the pages take for granted: a recording, and the agent of the how-to."""
+    """A folder with what the pages take for granted: a recording, the agent of the how-to, and an exported mind."""
     hum = b"".join(
         (9000 * (1 if at // 40 % 2 else -1)).to_bytes(2, "little", signed=True) for at in range(INPUT_RATE_HZ)
     )
     (tmp_path / "hello.wav").write_bytes(write_wav(Pcm(bytes(16_000) + hum + bytes(32_000), INPUT_RATE_HZ)))
     (tmp_path / "agents").mkdir()
+    (tmp_path / "ada.md").write_text(mind_of_ada())
     ferryman = next(block.text for block in blocks("toml") if "ferryman" in block.text)
     (tmp_path / "agents/ferryman.toml").write_text(ferryman)
     return tmp_path

@@ -16,7 +16,17 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.reflection.contract import Add, Operation, Proposal, Remove, Supersede
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import ArchivedEntry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store.values import (
+    ArchivedEntry,
+    Entry,
+    Evidence,
+    MindKey,
+    MindVersion,
+    NewTurn,
+    NewVersion,
+    Reflection,
+    Turn,
+)
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -439,3 +449,37 @@ async def test_a_conversation_is_not_swept_before_its_time(store: SqlStore) -> N
         await until(home, "done", "left")
 
     assert (await store.conversation(TENANT, "fresh")).status == "active"
+
+
+class Given(Remembers):
+    """Keeps which archived entries it was given."""
+
+    def __init__(self) -> None:
+        self.archived: list[str] = []
+
+    async def reflect(
+        self,
+        agent: Agent,
+        version: MindVersion,
+        turns: Sequence[Turn],
+        *,
+        conversation_id: str,
+        person: str = "",
+        archived: Sequence[ArchivedEntry] = (),
+    ) -> Proposal:
+        self.archived += [found.entry.text for found in archived]
+        return Proposal()
+
+
+async def test_a_reflection_is_given_what_the_archive_holds_of_it_in_whatever_form(store: SqlStore) -> None:
+    reflector = Given()
+    home = Home.build(store, reflector)
+    hikes, piano = Entry("hikes", "The user went hiking in the mountains."), Entry("piano", "The user owns a piano.")
+    opened = await home.talk("one", "I still hike, although I moved house.")
+    version = await store.mind(KEY)
+    assert version is not None
+    await store.write_version(KEY, NewVersion(1, "person", version.blocks, archive={MEMORY: (hikes, piano)}))
+    async with at_work(home):
+        await home.endings.end(opened)
+        await home.over("one")
+    assert reflector.archived == [hikes.text]

@@ -82,6 +82,18 @@ class Endings:
         self._worker.wake()
         return reflection
 
+    async def end_anyhow(self, tenant: str, conversation_id: str) -> Reflection:
+        """The same where nobody knows whether its agent still exists. Raises UnknownConversation."""
+        try:
+            return await self.end(await self._opening.found(tenant, conversation_id))
+        except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
+            talk = await self._store.conversation(tenant, conversation_id)
+            key = MindKey(tenant, talk.agent, talk.user_id)
+            reflection = await self._store.end_conversation(key, conversation_id)
+            self._detached.pop((tenant, conversation_id), None)
+            self._worker.wake()
+            return reflection
+
     async def reflection(self, opened: Opened, *, wait_s: float) -> Reflection | None:
         """The reflection once it is done, failed, or waits for a person's word; None where that takes longer than `wait_s`."""
         with anyio.move_on_after(wait_s):
@@ -164,17 +176,8 @@ class Endings:
     async def _end_left(self, tenant: str, identity: str) -> None:
         """End one conversation; what goes wrong with it must not keep the others waiting."""
         try:
-            await self._end_whoever_it_was_with(tenant, identity)
+            await self.end_anyhow(tenant, identity)
         except UnknownConversation:  # it was erased meanwhile
             self._detached.pop((tenant, identity), None)
         except VoicemindError as error:
             log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)
-
-    async def _end_whoever_it_was_with(self, tenant: str, identity: str) -> None:
-        try:
-            await self.end(await self._opening.found(tenant, identity))
-        except UnknownAgent:  # nobody can reflect on it any more: its reflection will say so
-            conversation = await self._store.conversation(tenant, identity)
-            await self._store.end_conversation(MindKey(tenant, conversation.agent, conversation.user_id), identity)
-            self._detached.pop((tenant, identity), None)
-            self._worker.wake()

@@ -9,7 +9,7 @@ import uuid_utils
 
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened, Opening
-from voicemind.errors import BadRequest, InMeeting
+from voicemind.errors import BadRequest, ConversationOver, InMeeting, UnknownConversation
 from voicemind.mind.agent import Agent
 from voicemind.mind.intent import Intents, Occasion
 from voicemind.store.contract import Store
@@ -52,7 +52,8 @@ class Meetings:
     ) -> Prepared:
         """Write the agent's intent notes and open its conversation; with `meeting_id`, in a meeting that others may be in already.
 
-        Repeated for an agent that is in this meeting, it returns what there is. Raises InMeeting, BadRequest, ProviderUnavailable.
+        Repeated for an agent that is in this meeting, it returns what there is. Raises InMeeting, ConversationOver where its part in the
+        meeting has ended, BadRequest, ProviderUnavailable.
         """
         meeting_id = meeting_id or str(uuid_utils.uuid7())
         identity = conversation_in(meeting_id, agent)
@@ -65,6 +66,8 @@ class Meetings:
             return Prepared(await self._store.meeting(tenant, meeting_id), opened, opened.conversation.intent_notes)
         if present is not None:
             raise InMeeting(f"{agent.slug} is in the meeting {present}; end that one first.", meeting_id=present)
+        if await self._known(tenant, identity):
+            raise ConversationOver(f"{agent.slug} has left this meeting.", param="meeting_id")
         occasion = Occasion(kind, tuple(participants), topic)
         await self._store.ensure_mind(key, seed=agent.seed())
         notes = await self._intents.before(agent, key, occasion)
@@ -86,12 +89,7 @@ class Meetings:
         """End the conversations of all agents in the meeting; each reflects on its own. Raises UnknownMeeting."""
         await self._store.meeting(tenant, meeting_id)
         conversations = await self._store.conversations(tenant, meeting_id=meeting_id, limit=MOST_AGENTS)
-        return tuple(
-            [
-                await self._endings.end(await self._opening.found(tenant, conversation.id))
-                for conversation in conversations
-            ]
-        )
+        return tuple([await self._endings.end_anyhow(tenant, conversation.id) for conversation in conversations])
 
     async def hand_over(self, tenant: str, conversation_id: str, to: Agent) -> Prepared:
         """Pass the person of this conversation on: the next agent gets a conversation of its own and the notes of the first, whose conversation ends.
@@ -102,6 +100,8 @@ class Meetings:
         if to.slug == opened.agent.slug:
             raise BadRequest("The conversation is with this agent already.", param="role_id")
         talk = opened.conversation
+        if talk.meeting_id and await self._known(tenant, conversation_in(talk.meeting_id, to)):
+            raise BadRequest(f"{to.slug} has a conversation of its own in this meeting.", param="role_id")
         turns = await self._store.turns(tenant, conversation_id)
         notes = await self._intents.handing_over(opened.agent, opened.key, turns, to=to)
         following = await self._opening.open(
@@ -116,3 +116,10 @@ class Meetings:
         await self._endings.end(opened)
         meeting = await self._store.meeting(tenant, talk.meeting_id) if talk.meeting_id else None
         return Prepared(meeting, following, following.conversation.intent_notes)
+
+    async def _known(self, tenant: str, conversation_id: str) -> bool:
+        try:
+            await self._store.conversation(tenant, conversation_id)
+        except UnknownConversation:
+            return False
+        return True

@@ -22,8 +22,9 @@ from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.grounding import grounded
-from voicemind.mind.reflection.likeness import content
+from voicemind.mind.reflection.likeness import same_text
 from voicemind.mind.reflection.proposal import encoded
+from voicemind.mind.reflection.words import STOP_WORDS
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, Reflection, Turn
@@ -123,11 +124,10 @@ class Reflecting:
     async def _touched(self, job: Reflection, turns: Sequence[Turn]) -> tuple[ArchivedEntry, ...]:
         """The entries of the archive that the person's turns may repeat or contradict, and that the agent's may have recited."""
         touched: dict[str, ArchivedEntry] = {}
-        looked_up = turns[-2 * TURNS_LOOKED_UP :]
-        words = await to_thread.run_sync(lambda: [sorted(content(turn.generated)) for turn in looked_up])
-        for turn, wanted in zip(looked_up, words, strict=True):
+        newest = turns[-2 * TURNS_LOOKED_UP :]
+        for turn, words in zip(newest, await to_thread.run_sync(_words_of, newest), strict=True):
             limit = FOUND_FOR_A_TURN if turn.role == "user" else FOUND_FOR_A_REPLY
-            for found in await self._store.find_archived(job.key, wanted, limit=limit):
+            for found in await self._store.find_archived(job.key, words, limit=limit):
                 touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
         return tuple(touched.values())
 
@@ -137,6 +137,12 @@ def _clipped(turn: Turn) -> Turn:
         return turn
     heard = None if turn.heard is None else turn.heard[:LONGEST_TURN]
     return replace(turn, generated=turn.generated[:LONGEST_TURN], heard=heard)
+
+
+def _words_of(turns: Sequence[Turn]) -> list[list[str]]:
+    """The words of each turn that tell it from another one, as they were said: the search knows their forms."""
+    said = (same_text(turn.generated).split() for turn in turns)
+    return [[word for word in dict.fromkeys(words) if word not in STOP_WORDS] for words in said]
 
 
 def reflection_worker(

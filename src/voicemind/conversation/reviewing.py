@@ -11,7 +11,6 @@ from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Operation
-from voicemind.mind.reflection.likeness import content
 from voicemind.mind.reflection.proposal import Decision, decided, decoded
 from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, MindKey, Reflection
@@ -78,8 +77,7 @@ class Reviews:
         touched = {one.entry.id: one for one in await self._store.archived(key, ids=_named(operations))}
         for operation in operations:
             if isinstance(operation, Add):
-                words = sorted(content(operation.text))
-                for found in await self._store.find_archived(key, words, limit=ALIKE):
+                for found in await self._store.find_archived(key, [operation.text], limit=ALIKE):
                     touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
         return tuple(touched.values())
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import structlog
 
 from voicemind.clock import monotonic_s
 from voicemind.errors import BadRequest, UnknownAgent
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import defined
 from voicemind.store.people_contract import Meetings
+from voicemind.store.values import AgentRecord
+
+log = structlog.get_logger(__name__)
 
 TENANTS_KEPT = 1_000
 CHECKED_S = 10.0
@@ -23,6 +28,7 @@ class Roster:
         self.presets = presets
         self._store = store
         self._own: dict[str, tuple[float, dict[str, Agent]]] = {}
+        self._put = 0
 
     async def find(self, tenant: str, name: str) -> Agent:
         """The agent of that slug or alias. Raises UnknownAgent, StorageUnavailable."""
@@ -56,6 +62,7 @@ class Roster:
         if before is not None and before.is_private != agent.is_private:
             raise BadRequest("An agent that has minds keeps the scope of its blocks.", param="blocks")
         await self._store.put_agent(tenant, agent.slug, definition)
+        self._put += 1
         self._own.pop(tenant, None)
         return agent
 
@@ -63,9 +70,19 @@ class Roster:
         read_s, own = self._own.get(tenant, (0.0, {}))
         now = monotonic_s()
         if tenant not in self._own or now - read_s > CHECKED_S:
-            records = await self._store.agents(tenant)
-            own = {record.slug: defined(record.definition) for record in records}
+            put = self._put
+            own = dict(_sound(await self._store.agents(tenant)))
             if len(self._own) >= TENANTS_KEPT:
                 self._own.clear()
-            self._own[tenant] = now, own
+            if put == self._put:  # else one may have been made while these were read
+                self._own[tenant] = now, own
         return {**self.presets, **own}
+
+
+def _sound(records: Iterable[AgentRecord]) -> Iterator[tuple[str, Agent]]:
+    """What an older program took and this one does not costs that one agent, and not all others with it."""
+    for record in records:
+        try:
+            yield record.slug, defined(record.definition)
+        except BadRequest as error:
+            log.warning("an agent cannot be used", agent=record.slug, field=error.param)

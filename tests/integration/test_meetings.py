@@ -1,0 +1,68 @@
+"""Meetings and the agents in them, on a real store."""
+
+import pytest
+from tests.administering import FERRYMAN
+from tests.reflecting import TENANT, Home
+
+from voicemind.conversation.meetings import Meetings
+from voicemind.errors import BadRequest, ConversationOver
+from voicemind.llm.scripted import ScriptedLlm
+from voicemind.mind.agent_files import load_agents
+from voicemind.mind.context import Minds
+from voicemind.mind.intent import Intents
+from voicemind.mind.roster import Roster
+from voicemind.store.sql import SqlStore
+
+pytest_plugins = ["tests.databases"]
+pytestmark = pytest.mark.anyio
+
+AGENTS = load_agents()
+MARCUS, THALIA = AGENTS["marcus"], AGENTS["thalia"]
+
+
+@pytest.fixture
+async def home(store: SqlStore) -> Home:
+    return Home.build(store)
+
+
+@pytest.fixture
+async def meetings(home: Home) -> Meetings:
+    return Meetings(home.store, home.opening, home.endings, Intents(ScriptedLlm(), Minds(home.store)))
+
+
+async def test_an_agent_that_has_left_a_meeting_is_not_prepared_for_it_again(meetings: Meetings) -> None:
+    await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council")
+    await meetings.end(TENANT, "council")
+    with pytest.raises(ConversationOver):
+        await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council")
+
+
+async def test_nobody_is_handed_to_an_agent_that_talks_with_somebody_else_in_the_meeting(
+    home: Home, meetings: Meetings
+) -> None:
+    marcus = await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council", user_id="bob")
+    await meetings.prepare(TENANT, THALIA, participants=["Cem"], meeting_id="council", user_id="cem")
+    identity = marcus.opened.conversation.id
+    with pytest.raises(BadRequest):
+        await meetings.hand_over(TENANT, identity, THALIA)
+    assert (await home.store.conversation(TENANT, identity)).status == "active"
+
+
+async def test_a_meeting_ends_for_everybody_although_one_agent_is_gone(home: Home, store: SqlStore) -> None:
+    known = Meetings(store, home.opening, home.endings, Intents(ScriptedLlm(), Minds(store)))
+    for agent in (MARCUS, THALIA):
+        await known.prepare(TENANT, agent, participants=["Bob"], meeting_id="council")
+    fewer = Home.build(store)
+    fewer.opening._roster.presets = {"thalia": THALIA}
+    later = Meetings(store, fewer.opening, fewer.endings, Intents(ScriptedLlm(), Minds(store)))
+    assert {reflection.key.agent for reflection in await later.end(TENANT, "council")} == {"marcus", "thalia"}
+    assert {talk.status for talk in await store.conversations(TENANT, meeting_id="council")} == {"ended"}
+
+
+async def test_an_agent_whose_definition_is_no_longer_taken_costs_no_other(store: SqlStore) -> None:
+    await store.put_agent(TENANT, "ferryman", FERRYMAN)
+    await store.put_agent(TENANT, "relic", {"slug": "relic", "mood": "of an older program"})
+    roster = Roster(AGENTS, store)
+    slugs = {agent.slug for agent in await roster.all(TENANT)}
+    assert {"ferryman", "counsellor"} <= slugs
+    assert "relic" not in slugs

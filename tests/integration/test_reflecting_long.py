@@ -57,9 +57,8 @@ async def test_a_turn_of_half_a_megabyte_is_reflected_on_while_others_are_served
     async with at_work(home), anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         await home.endings.end(opened)
-        done = await home.over("long")
+        assert (await home.over("long")).status == "done"
         tasks.cancel_scope.cancel()
-    assert done.status == "done"
     assert longest < 2
     mind = await store.mind(opened.key)
     assert mind is not None

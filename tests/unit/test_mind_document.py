@@ -1,5 +1,6 @@
 """A mind's file is read and written without losing a byte; what is no such file is refused by line."""
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -141,3 +142,17 @@ def test_a_file_that_is_too_much_is_refused_at_once_and_in_few_words(body: str) 
         parsed(HEAD + body)
     assert time.process_time() - began < 3
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("label", "value"), [("human", "Likes tea."), ("x" * 30, "y")], ids=["lines", "blocks that map to nothing"]
+)
+def test_an_agent_file_that_is_too_much_is_read_in_no_time_and_named_in_few_words(label: str, value: str) -> None:
+    source = json.dumps({"blocks": [{"label": f"{label}", "value": value}] * 30_000}).encode()
+    began = time.process_time()
+    try:
+        said = parsed_letta(source, AGENT).notes
+    except BadRequest as refused:
+        said = str(refused)
+    assert time.process_time() - began < 3
+    assert 0 < len(said) < 1000

@@ -18,6 +18,9 @@ from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.draft import fresh_id
 from voicemind.store.values import Entry
 
+_NAMED = 10
+"""Blocks that were left out and are named."""
+
 
 class _Block(msgspec.Struct):
     label: str
@@ -49,18 +52,22 @@ def parsed(source: bytes, agent: Agent) -> Document:
     blocks = _of_first(file)
     if not blocks:
         raise BadRequest("The agent file holds no memory blocks.")
-    kept: dict[str, tuple[Entry, ...]] = {}
-    left: list[str] = []
+    kept: dict[str, list[Entry]] = {}
+    left: dict[str, None] = {}
+    count = 0
     for block in blocks:
         label = _label_for(block.label, agent)
         if label is None:
-            left.append(block.label)
-        else:
-            kept[label] = (*kept.get(label, ()), *_entries(block.value))
-    if sum(map(len, kept.values())) > MOST_ENTRIES:
-        raise BadRequest(f"The file holds more than {MOST_ENTRIES} lines.")
-    notes = f"Not taken over from the agent file: {', '.join(map(_quoted, left))}." if left else ""
-    return Document(blocks=kept, notes=notes)
+            left[_quoted(block.label)] = None
+            continue
+        entries = _entries(block.value)
+        count += len(entries)
+        if count > MOST_ENTRIES:
+            raise BadRequest(f"The file holds more than {MOST_ENTRIES} lines.")
+        kept.setdefault(label, []).extend(entries)
+    named = [*list(left)[:_NAMED], *(["others"] if len(left) > _NAMED else [])]
+    notes = f"Not taken over from the agent file: {', '.join(named)}." if left else ""
+    return Document(blocks={label: tuple(entries) for label, entries in kept.items()}, notes=notes)
 
 
 def _of_first(file: _File) -> Sequence[_Block]:

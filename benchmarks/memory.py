@@ -1,6 +1,7 @@
 """What is remembered of LoCoMo's long dialogues: evidence recall of the recall path beside two baselines, without any judge.
 
 Reflection is the extractive one; where it would ask the language model for a verdict, its rules decide, so that this ends within minutes.
+What is in the archive already stays as it is: merging it with what is said later is not measured here.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
 from voicemind.mind.agent_files import load_agents
-from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, statement
+from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.extractive import EPISODE, ExtractiveReflector
 from voicemind.mind.reflection.words import STOP_WORDS
-from voicemind.store.values import ArchivedEntry, Entry, MindVersion, Turn
+from voicemind.store.values import Entry, MindVersion, Turn
 
 Result = dict[str, float | int | str]
 Ranking = Callable[[int, str], Sequence[frozenset[str]]]
@@ -109,22 +110,16 @@ async def measure() -> Result:
     await embedder.start()
     try:
         minds = [{speaker: await _mind(talk, speaker, embedder) for speaker in talk.speakers} for talk in dialogues]
-        asked = sorted({question.text for talk in dialogues for question in talk.questions})
-        looked_for = {text: query([text]) for text in asked}
-        vectors = dict(
-            zip(
-                asked, await embedder.embed([found.text if found else "" for found in looked_for.values()]), strict=True
-            )
-        )
+        vectors = await _vectors(dialogues, embedder)
     finally:
         await embedder.aclose()
 
     def recalled(number: int, text: str, *, floor: bool) -> list[frozenset[str]]:
-        talk, held = dialogues[number], minds[number]
-        named = [speaker for speaker in talk.speakers if re.search(rf"\b{speaker}\b", text)]
-        wanted = query([text], names=talk.speakers)
-        of = [held[speaker] for speaker in (named if len(named) == 1 else talk.speakers)]
-        return _recalled(of, wanted, vectors[text], floor=floor) if wanted else []
+        found = [
+            _of_mind(minds[number][speaker], wanted, vectors[wanted.text], floor=floor)
+            for speaker, wanted in _wanted(dialogues[number], text)
+        ]
+        return [cited for cited in chain.from_iterable(zip_longest(*found)) if cited is not None]
 
     plain = _turns(dialogues, tokenizer="unicode61", stop=frozenset())
     baseline = _turns(dialogues, tokenizer="porter unicode61", stop=STOP_WORDS)
@@ -155,19 +150,15 @@ async def _mind(talk: Dialogue, speaker: str, embedder: Embedder) -> Mind:
     agent, reflector, mind = load_agents(None)["counsellor"], ExtractiveReflector(NoVerdicts()), Mind()
     key = agent.mind_key("bench", speaker)
     version = MindVersion(key, 1, "preset", talk.sessions[0].at, {block.label: () for block in agent.reflective})
-    facts = next(block.label for block in agent.reflective if block.holds == "facts")
     of_turn: dict[tuple[str, int], str] = {}
     for number, session in enumerate(talk.sessions):
         conversation = f"session-{number}"
         turns = _turns_of(session, speaker)
         of_turn |= {(conversation, turn.seq): line.id for turn, line in zip(turns, session.lines, strict=True)}
-        archived = [ArchivedEntry(entry, facts) for entry in mind.archive.values()]
-        proposal = await reflector.reflect(agent, version, turns, conversation_id=conversation, archived=archived)
-        made = apply(version, proposal.operations, agent, turns=turns, archived=archived).version
+        proposal = await reflector.reflect(agent, version, turns, conversation_id=conversation)
+        made = apply(version, proposal.operations, agent, turns=turns).version
         if made is None:
             continue
-        for gone in made.unarchive:
-            mind.archive.pop(gone, None)
         mind.episodes |= {change.came for change in made.changes if change.came and change.reason == EPISODE}
         mind.archive |= {entry.id: entry for block in made.archive.values() for entry in block}
         version = MindVersion(key, version.number + 1, "reflection", session.at, made.blocks)
@@ -193,16 +184,32 @@ def _turns_of(session: Session, speaker: str) -> tuple[Turn, ...]:
     )
 
 
-def _recalled(minds: Sequence[Mind], wanted: Query, vector: Vector, *, floor: bool) -> list[frozenset[str]]:
-    """What the recall path gives, of both minds by turns where the question is asked to both."""
-    of = [_of_mind(mind, wanted, vector, floor=floor) for mind in minds]
-    return [cited for cited in chain.from_iterable(zip_longest(*of)) if cited is not None]
+def _wanted(talk: Dialogue, text: str) -> list[tuple[str, Query]]:
+    """The minds that a question is asked to, that of the one speaker who is named or both, and what each looks for."""
+    named = [speaker for speaker in talk.speakers if re.search(rf"\b{speaker}\b", text)]
+    queries = {
+        speaker: query([text], person=speaker, names=talk.speakers)
+        for speaker in (named if len(named) == 1 else talk.speakers)
+    }
+    return [(speaker, wanted) for speaker, wanted in queries.items() if wanted]
+
+
+async def _vectors(dialogues: Sequence[Dialogue], embedder: Embedder) -> dict[str, Vector]:
+    """The point of everything that is looked for."""
+    texts = sorted(
+        {wanted.text for talk in dialogues for question in talk.questions for _, wanted in _wanted(talk, question.text)}
+    )
+    return dict(zip(texts, await embedder.embed(texts), strict=True))
 
 
 def _of_mind(mind: Mind, wanted: Query, vector: Vector, *, floor: bool) -> list[frozenset[str]]:
     if mind.words is None or mind.index is None:
         return []
-    found = mind.words.find(wanted.words, limit=CANDIDATES)
+    entries = mind.entries
+    found = {
+        entry: share(wanted.words, entries[entry].text, cue=entries[entry].cue)
+        for entry in mind.words.find(wanted.words, limit=CANDIDATES)
+    }
     alike = mind.index.alike(vector, also=found)
     return [mind.cites[entry] for entry in fused(found, alike, limit=max(KS), floor=floor)]
 

@@ -23,6 +23,7 @@ from voicemind.store.values import ArchivedEntry, MindKey, MindVersion, Reflecti
 POINTS = (
     "transcript committed",
     "conversation closed",
+    "reflection queued",
     "conversation ended",
     "job claimed",
     "model answered",
@@ -31,9 +32,10 @@ POINTS = (
     "conversation marked",
     "job done",
 )
-"""In the order in which they are passed. `conversation closed` lies inside the transaction that queues the reflection. From `version written` to `conversation marked` one transaction is open; `job done` is just after its commit."""
+"""In the order in which they are passed. `conversation closed` and `reflection queued` lie inside one transaction. From `version written` to `conversation marked` one transaction is open; `job done` is just after its commit."""
 STATEMENTS = {
     "conversation closed": ("UPDATE conversations", "ended"),
+    "reflection queued": ("INSERT INTO reflections", "waiting"),
     "version written": ("INSERT INTO mind_versions", "reflection"),
     "job marked": ("UPDATE reflections", "done"),
     "conversation marked": ("UPDATE conversations", "reflected"),
@@ -142,4 +144,5 @@ async def live(url: str, point: str, conversation: str, sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(live, *sys.argv[1:])
+    _, address, where, name, said = sys.argv
+    anyio.run(live, address, where, name, said)

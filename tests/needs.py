@@ -15,7 +15,7 @@ from voicemind.config import PREFIX, Settings
 from voicemind.models import catalog
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ALIASES = ("PORT", "MAX_CONCURRENT_SESSIONS", "SESSION_TIMEOUT_MINUTES")
+ALIASES = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PORT", "MAX_CONCURRENT_SESSIONS", "SESSION_TIMEOUT_MINUTES")
 KEPT = f"{PREFIX}CACHE_DIR"
 """The one setting that reaches the tests: where the models are."""
 left_out: Counter[str] = Counter()

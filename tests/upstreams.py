@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+from tests.serving import free_port
 
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Message, TextDelta
@@ -74,9 +78,9 @@ class Upstream:
 
 
 @asynccontextmanager
-async def anthropic_service(**given: Any) -> AsyncIterator[Upstream]:
+async def anthropic_service(*, words: int = 1024, **given: Any) -> AsyncIterator[Upstream]:
     """Anthropic's Messages API."""
-    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=1024, **given))
+    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=words, **given))
 
     async def messages(request: Request) -> Response:
         try:
@@ -97,9 +101,9 @@ async def anthropic_service(**given: Any) -> AsyncIterator[Upstream]:
 
 
 @asynccontextmanager
-async def openai_service(**given: Any) -> AsyncIterator[Upstream]:
+async def openai_service(*, words: int = 1024, **given: Any) -> AsyncIterator[Upstream]:
     """OpenAI's Chat Completions API."""
-    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=1024, **given))
+    upstream = Upstream(ScriptedLlm(token_ms=1, context_tokens=words, **given))
 
     async def completions(request: Request) -> Response:
         try:
@@ -120,6 +124,33 @@ async def openai_service(**given: Any) -> AsyncIterator[Upstream]:
     async with _served(upstream, Route("/v1/chat/completions", completions, methods=["POST"])):
         upstream.url += "/v1"
         yield upstream
+
+
+_LLAMA = """
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.port, params.hostnames = sys.argv[1], int(sys.argv[2]), ["127.0.0.1"]
+params.n_ctx, params.n_parallel, params.verbosity, params.cache_ram_mib = 1024, 1, -1, 256
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+server = xllamacpp.Server(params)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@asynccontextmanager
+async def llama_service(model: Path) -> AsyncIterator[str]:
+    """llama.cpp's own OpenAI-compatible server, in a process of its own; yields its address."""
+    port = free_port()
+    command = [sys.executable, "-c", _LLAMA, str(model), str(port)]
+    async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            with anyio.fail_after(60):
+                await process.stdout.receive()
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.kill()
 
 
 def replay(wire: bytes, *, packet: int = 0, cut: bool = False, stalls: bool = False) -> Answer:

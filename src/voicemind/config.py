@@ -53,6 +53,40 @@ class Settings(BaseSettings):
 
     llm: str = Field("local", description="Provider of the language model.")
     llm_model: str = Field("qwen2.5-coder-1.5b", description="Which embedded language model `local` loads.")
+    anthropic_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_alias("ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        description="Key for Claude; ANTHROPIC_API_KEY counts too.",
+    )
+    anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="Which model `anthropic` asks.")
+    anthropic_base_url: str = Field(
+        "https://api.anthropic.com", pattern="^https?://", description="Where the Messages API answers."
+    )
+    openai_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_alias("OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="Key for OpenAI or the compatible server; OPENAI_API_KEY counts too.",
+    )
+    openai_model: str = Field("gpt-5.4-mini", min_length=1, description="Which model `openai` asks.")
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        pattern="^https?://",
+        description="Where OpenAI, or any server with the same Chat Completions interface, answers.",
+    )
+    hosted_context_tokens: int = Field(
+        128_000, ge=2048, le=2_000_000, description="Context of the hosted model (anthropic, openai), in tokens."
+    )
+    first_byte_s: float = Field(
+        4, gt=0, le=600, description="How long a hosted model may take to begin its answer, in seconds."
+    )
+    idle_first_byte_s: float = Field(
+        120, gt=0, le=3600, description="The same where nobody waits, as in reflection, in seconds."
+    )
+    reflection: str = Field(
+        "auto",
+        pattern="^(auto|extractive|structured|scripted)$",
+        description="How conversations become memory: extractive, structured, scripted, or auto: structured with anthropic and openai, else extractive.",
+    )
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
@@ -171,6 +205,20 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'voicemind.db'}"
+
+    @property
+    def reflector(self) -> str:
+        """The strategy of reflection, `auto` resolved: a strong model is asked, a small one only helps to choose."""
+        if self.reflection != "auto":
+            return self.reflection
+        return "structured" if self.llm in {"anthropic", "openai"} else "extractive"
+
+    def missing_key(self, provider: str) -> str:
+        """Why the key of a hosted model is missing; empty where there is one, or where another server may want none."""
+        url = f"{provider}_base_url"
+        is_own = getattr(self, url).rstrip("/") == type(self).model_fields[url].default
+        key: SecretStr = getattr(self, f"{provider}_api_key")
+        return f"there is no key for {provider}" if is_own and not key.get_secret_value() else ""
 
     @property
     def is_loopback(self) -> bool:

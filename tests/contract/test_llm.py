@@ -10,15 +10,16 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.upstreams import KEY, Upstream, anthropic_service, openai_service
+from tests.upstreams import KEY, Upstream, anthropic_service, llama_service, openai_service
 
 from voicemind.errors import ProviderRefused
 from voicemind.llm.anthropic import AnthropicLlm
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.hosted import Patience
 from voicemind.llm.local import LocalLlm
 from voicemind.llm.openai import OpenAiLlm
 from voicemind.llm.scripted import ScriptedLlm
-from voicemind.models.catalog import find
+from voicemind.models.catalog import find, located
 
 SMALL = find("smollm2-135m")
 
@@ -33,6 +34,18 @@ async def hosted(
 
 
 @asynccontextmanager
+async def llama() -> AsyncIterator[Llm]:
+    """Another server with OpenAI's interface."""
+    model = located(SMALL, Path())
+    assert model is not None
+    async with llama_service(model) as url:
+        patience = Patience(urgent_s=60)
+        yield OpenAiLlm(
+            api_key="", model="any", base_url=url, context_tokens=1024, shortest_prefix=0, patience=patience
+        )
+
+
+@asynccontextmanager
 async def here(llm: Llm) -> AsyncIterator[Llm]:
     """A provider that needs nothing else."""
     yield llm
@@ -42,6 +55,7 @@ MAKERS: dict[str, Callable[[], AbstractAsyncContextManager[Llm]]] = {
     "scripted": lambda: here(ScriptedLlm(token_ms=1, context_tokens=1024)),
     "anthropic": lambda: hosted(anthropic_service, AnthropicLlm),
     "openai": lambda: hosted(openai_service, OpenAiLlm),
+    "openai with llama.cpp": llama,
     "local": lambda: here(LocalLlm(model=SMALL, cache_dir=Path(), context_tokens=1024, threads=1)),
 }
 NEEDS_WEIGHTS = pytest.mark.models
@@ -73,7 +87,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=["scripted", "anthropic", "openai", pytest.param("local", marks=NEEDS_WEIGHTS)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "scripted",
+        "anthropic",
+        "openai",
+        pytest.param("openai with llama.cpp", marks=NEEDS_WEIGHTS),
+        pytest.param("local", marks=NEEDS_WEIGHTS),
+    ],
+)
 async def llm(request: pytest.FixtureRequest) -> AsyncIterator[Llm]:
     async with MAKERS[request.param]() as started:
         with anyio.fail_after(120):

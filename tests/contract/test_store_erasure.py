@@ -104,7 +104,8 @@ async def test_what_the_erased_conversation_wrote_tells_nothing_any_more(store: 
     cat, dog = entry("cat", "Has a cat.", "one"), entry("dog", "Has a dog.", "two")
     await remember(store, await talk(store, "one"), cat, notes="A secret.")
     await remember(store, await talk(store, "two"), cat, dog, notes="Beside 'has a CAT.', a dog.")
-    await remember(store, await talk(store, "three"), dog, notes="No more news.")
+    await remember(store, await talk(store, "three"), dog, notes="The first animal is forgotten.")
+    await remember(store, await talk(store, "four"), dog, notes="No news.")
     await store.erase_conversation("acme", "one")
     second = await store.mind_version(SHARED, 2)
     third = await store.mind_version(SHARED, 3)
@@ -119,6 +120,10 @@ async def test_what_the_erased_conversation_wrote_tells_nothing_any_more(store: 
     reflection = await store.reflection("acme", "two")
     assert reflection is not None
     assert (reflection.notes, reflection.status) == ("", "done")
+    for name, notes in (("three", ""), ("four", "No news.")):
+        left = await store.reflection("acme", name)
+        assert left is not None
+        assert left.notes == notes
 
 
 async def test_an_entry_with_other_evidence_keeps_the_rest(store: Store) -> None:
@@ -269,6 +274,46 @@ async def test_turns_that_are_appended_while_their_conversation_is_erased_are_re
             assert receipt.counts["turns"] + len(refused) == 30
             assert "secret" not in dump(database_url)["turns"]
         await speaking.aclose()
+        await erasing.aclose()
+
+
+async def test_a_conversation_that_is_erased_while_its_reflection_ends_leaves_nothing(database_url: str) -> None:
+    """Two processes: one writes what it learned, the other erases where it learned it."""
+    reflecting, erasing = SqlStore(database_url), SqlStore(database_url)
+    outcomes: list[str] = []
+
+    async def finish(reflection: Reflection, text: str) -> None:
+        for _ in range(20):
+            try:
+                old = await newest(reflecting)
+                learned = entry(f"about {text}", text, reflection.conversation_id)
+                blocks = {**old.blocks, "memory": (*old.blocks["memory"], learned)}
+                version = NewVersion(old.number, "reflection", blocks, conversation_id=reflection.conversation_id)
+                await reflecting.finish_reflection(reflection, parent=old.number, version=version, notes=text)
+            except StaleVersion:
+                continue
+            except UnknownConversation:
+                outcomes.append("unknown")
+                return
+            outcomes.append("written")
+            return
+
+    with anyio.fail_after(60):
+        await reflecting.start()
+        await erasing.start()
+        for number in range(10):
+            doomed = await talk(reflecting, f"doomed-{number}")
+            kept = await talk(reflecting, f"kept-{number}")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(finish, doomed, f"Secret {number}.")
+                tasks.start_soon(finish, kept, f"Kept {number}.")
+                tasks.start_soon(erasing.erase_conversation, "acme", doomed.conversation_id)
+        assert len(outcomes) == 20
+        assert await texts(reflecting) == [f"Kept {number}." for number in range(10)]
+        left = "".join(dump(database_url).values())
+        assert "Secret" not in left
+        assert "doomed" not in left
+        await reflecting.aclose()
         await erasing.aclose()
 
 

@@ -40,3 +40,11 @@ async def test_persons_are_listed_by_id_and_page_by_page(store: Store) -> None:
     assert [person.conversations for person in listed] == [1, 1, 1, 1]
     assert [person.id for person in await store.users("acme", after="anna", limit=2)] == ["bert", "carl"]
     assert await store.users("acme", after="dora") == ()
+
+
+async def test_a_person_of_whom_there_is_a_mind_alone_is_known_and_can_be_erased(store: Store) -> None:
+    key = MindKey("acme", "counsellor", "imported")
+    await store.ensure_mind(key, seed={"memory": ["Likes tea."]})
+    assert (await store.user("acme", "imported")).conversations == 0
+    assert (await store.erase_user("acme", "imported")).counts["minds"] == 1
+    assert await store.mind(key) is None

@@ -1,5 +1,6 @@
 """The main job with the embedded models, as a person would try it: speak, leave, come back in another process, be remembered."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,25 @@ async def test_a_person_is_remembered_in_the_next_conversation_and_nobody_else_i
         assert second.returncode == 0, second.stderr
         assert second.stdout.strip()
         assert "Biscuit" not in second.stdout
+
+
+async def test_what_has_changed_since_is_known_in_the_next_conversation(tmp_path: Path) -> None:
+    with own_process(tmp_path, **EMBEDDED) as server:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            await until_ready(client, limit_s=180)
+
+        def said(text: str) -> str:
+            answer = voicemind(server, "chat", "--agent", "counsellor", "--user", "third", "--once", text)
+            assert answer.returncode == 0, answer.stderr
+            return answer.stdout.strip()
+
+        said("My cat is called Biscuit.")
+        said("Biscuit died last spring, now I have a dog, Rollo.")
+        cat, dog = said("What happened to my cat Biscuit?"), said("Who is Rollo?")
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            mind = (await client.get("/api/v1/minds/counsellor/third")).json()
+    lines = [entry["text"] for block in mind["blocks"] for entry in block["entries"]]
+    assert "The user's cat Biscuit died last spring." in lines
+    assert "The user's cat is called Biscuit." not in lines
+    assert re.search(r"died|passed away|dead|no longer with|lost", cat, re.IGNORECASE), cat
+    assert "dog" in dog.lower(), dog

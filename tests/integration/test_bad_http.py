@@ -11,7 +11,10 @@ from tests.serving import in_process
 pytestmark = pytest.mark.anyio
 
 CHAT = "/v1/chat/completions"
-POSTS = [CHAT, "/api/voice-sessions", "/api/elevenlabs/end", "/api/login"]
+POSTS = [
+    *(CHAT, "/api/voice-sessions", "/api/elevenlabs/end", "/api/login"),
+    *("/api/voice/create-agent-session", "/api/ai/meeting/prepare"),
+]
 JSON = {"content-type": "application/json"}
 GOOD = {"model": "thalia", "messages": [{"role": "user", "content": "Hello"}]}
 

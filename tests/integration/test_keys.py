@@ -22,6 +22,8 @@ GUARDED = [
     ("GET", "/api/agents"),
     ("POST", "/api/voice-sessions"),
     ("POST", "/api/elevenlabs/end"),
+    ("POST", "/api/voice/create-agent-session"),
+    ("POST", "/api/ai/meeting/prepare"),
 ]
 
 

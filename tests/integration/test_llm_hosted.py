@@ -34,6 +34,7 @@ pytestmark = pytest.mark.anyio
 
 SECRET = "the canary sentence"
 ASK = Ask((Message("system", "You are Ida."), Message("user", f"Hello, {SECRET}.")), max_tokens=60)
+CALM = Patience(urgent_s=5)
 QUICK = Patience(urgent_s=0.6, idle_s=5)
 
 SERVICES: dict[str, Callable[..., AbstractAsyncContextManager[Upstream]]] = {
@@ -45,7 +46,7 @@ both = pytest.mark.parametrize("kind", SERVICES)
 
 
 @asynccontextmanager
-async def connected(kind: str, *, url: str, key: str = KEY, patience: Patience = QUICK) -> AsyncIterator[Llm]:
+async def connected(kind: str, *, url: str, key: str = KEY, patience: Patience = CALM) -> AsyncIterator[Llm]:
     llm = PROVIDERS[kind](api_key=key, model="some-model", base_url=url, patience=patience)
     await llm.start()
     try:
@@ -303,7 +304,7 @@ async def test_a_wrong_key_is_told_without_the_key(kind: str) -> None:
 @both
 @pytest.mark.parametrize("before_headers", [True, False])
 async def test_a_service_that_says_nothing_is_given_up_in_time(kind: str, before_headers: bool) -> None:
-    async with talking(kind) as (llm, upstream):
+    async with talking(kind, patience=QUICK) as (llm, upstream):
         upstream.queue.append(silence(before_headers=before_headers))
         began = anyio.current_time()
         _, _, error = await heard(llm)

@@ -129,3 +129,38 @@ async def test_a_model_is_measured_by_asking_it() -> None:
 
     assert pace.first_token_s >= 0.019
     assert pace.tokens_per_s > 0
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_a_hosted_model_is_shown_with_its_address_and_never_with_its_key(name: str, settings: Settings) -> None:
+    given = {f"{name}_api_key": "sk-canary", f"{name}_base_url": "https://canary:canary@gateway.example/v1"}
+    check = diagnosis.hosted_model(_with(settings, llm=name, **given))
+
+    assert check is not None
+    assert check.state == "ok"
+    assert "https://gateway.example/v1 (key ********)" in check.found
+    assert "canary" not in repr(check)
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_a_hosted_model_without_a_key_says_which_setting_is_missing(name: str, settings: Settings) -> None:
+    check = diagnosis.hosted_model(_with(settings, llm=name))
+
+    assert check is not None
+    assert (check.state, check.fix) == ("missing", f"VOICEMIND_{name.upper()}_API_KEY=the key")
+
+
+def test_a_compatible_server_may_want_no_key(settings: Settings) -> None:
+    check = diagnosis.hosted_model(_with(settings, llm="openai", openai_base_url="http://127.0.0.1:11434/v1"))
+
+    assert check is not None
+    assert check.state == "ok"
+    assert diagnosis.hosted_model(settings) is None
+
+
+@pytest.mark.parametrize(
+    ("llm", "chosen", "used"),
+    [("local", "auto", "extractive"), ("openai", "auto", "structured"), ("anthropic", "extractive", "extractive")],
+)
+def test_the_strategy_of_reflection_is_shown(llm: str, chosen: str, used: str, settings: Settings) -> None:
+    assert used in diagnosis.reflection(_with(settings, llm=llm, reflection=chosen)).found

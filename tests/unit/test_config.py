@@ -96,6 +96,18 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "canary" not in repr(Settings.load())
 
 
+def test_the_keys_that_others_use_count_and_ours_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-1")
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-2")
+    monkeypatch.setenv("VOICEMIND_OPENAI_API_KEY", "canary-3")
+
+    settings = Settings.load()
+
+    assert settings.anthropic_api_key.get_secret_value() == "canary-1"
+    assert settings.openai_api_key.get_secret_value() == "canary-3"
+    assert "canary" not in repr(settings)
+
+
 @pytest.mark.parametrize(("host", "url"), [("0.0.0.0", "http://127.0.0.1:8700"), ("::1", "http://[::1]:8700")])
 def test_the_command_line_finds_a_server_that_listens_everywhere(
     host: str, url: str, monkeypatch: pytest.MonkeyPatch

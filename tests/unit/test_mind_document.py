@@ -1,5 +1,6 @@
 """A mind's file is read and written without losing a byte; what is no such file is refused by line."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -122,3 +123,21 @@ def test_an_older_agent_file_maps_too() -> None:
 def test_what_is_no_agent_file_is_refused(source: bytes) -> None:
     with pytest.raises(BadRequest):
         parsed_letta(source, AGENT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "".join(f"## block{number}\n" for number in range(100_000)),
+        "## memory\n- x\n" + '  - from: "a" turn 1 "b"\n' * 100_000,
+        "## memory\n" + "- x\n" * 100_000,
+        f"## {'x' * 1_000_000}\n- y\n",
+    ],
+    ids=["blocks", "evidence", "entries", "label"],
+)
+def test_a_file_that_is_too_much_is_refused_at_once_and_in_few_words(body: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadRequest) as refused:
+        parsed(HEAD + body)
+    assert time.process_time() - began < 3
+    assert len(str(refused.value)) < 300

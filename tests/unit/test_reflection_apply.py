@@ -230,13 +230,26 @@ def test_a_plan_may_rest_on_the_agents_own_words() -> None:
 
 
 def test_what_the_agent_only_remembered_is_no_evidence() -> None:
-    assert check(Add("treatment_plan", "The user lives in Oslo.", said("You live in Oslo", turn=2), "said")) == (
-        Add("treatment_plan", "The user lives in Oslo.", said("You live in Oslo", turn=2), "said"),
-    )
-    knows = Entry("5", "You live in Oslo.", ())
-    turns = [Turn(2, "agent", "You live in Oslo.", None, NOON)]
-    recited = Add("treatment_plan", "You live in Oslo.", said("You live in Oslo", turn=2), "said")
-    assert grounded([recited], AGENT, turns=turns, conversation_id="c2", entries=[knows]).operations == ()
+    turns = [Turn(2, "agent", "You will move to Oslo in spring.", None, NOON)]
+    plan = Add("treatment_plan", "The user will move to Oslo.", said("You will move to Oslo", turn=2), "said")
+    for knows, kept in (("The user has a dog.", (plan,)), ("The user will move to Oslo.", ())):
+        entries = [Entry("5", knows)]
+        assert grounded([plan], AGENT, turns=turns, conversation_id="c2", entries=entries).operations == kept
+
+
+def test_what_the_agent_says_that_the_person_is_founds_no_plan() -> None:
+    assert check(Add("treatment_plan", "The user lives in Oslo.", said("You live in Oslo", turn=2), "said")) == ()
+
+
+def test_a_new_text_that_borrows_words_rests_on_the_old_evidence_too() -> None:
+    turns = [Turn(1, "user", "He died last spring. I have a dog now.", None, NOON)]
+    cat = Entry("cat", "The user's cat is called Biscuit.", (Evidence("c1", 1, "my cat is called Biscuit"),))
+    given = (Evidence("c2", 1, "He died last spring"),)
+    for text, inherits in (("The user's cat Biscuit died last spring.", True), ("The user has a dog.", False)):
+        proposed = [Supersede("patient_memory", "cat", text, given, "said")]
+        (kept,) = grounded(proposed, AGENT, turns=turns, conversation_id="c2", entries=[cat]).operations
+        assert isinstance(kept, Supersede)
+        assert kept.inherits is inherits
 
 
 def test_words_of_the_agent_that_were_never_heard_are_no_evidence() -> None:

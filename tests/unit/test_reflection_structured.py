@@ -384,10 +384,10 @@ async def test_the_schema_can_be_held_to_the_letter() -> None:
 
 
 async def test_a_quote_is_found_behind_other_spacing_case_and_marks() -> None:
-    said = turns("I’ve  got\na\u200b “big” dog — Rollo.")
+    said = turns("I’ve  got\na\u00a0 “big” dog — Rollo.")
     answer = listed(add("The user has got a big dog, Rollo.", 1, '"i\'ve got a "big" dog - rollo'))
     proposal = await reflect(Answering([answer]), said)
-    assert proposal.operations[0].evidence == (Evidence("c", 1, "I’ve  got\na\u200b “big” dog — Rollo"),)
+    assert proposal.operations[0].evidence == (Evidence("c", 1, "I’ve  got\na\u00a0 “big” dog — Rollo"),)
 
 
 pieces = st.sampled_from(

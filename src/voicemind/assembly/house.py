@@ -13,7 +13,7 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, chosen
+from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.app import application
@@ -43,7 +43,6 @@ from voicemind.mind.context import Minds
 from voicemind.mind.edits import Edits
 from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
-from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
@@ -101,7 +100,8 @@ class House:
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
-        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, ExtractiveReflector(self.llm))
+        reflector = build_reflector(settings, self.llm)
+        reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, reflector)
         worker = reflection_worker(
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )

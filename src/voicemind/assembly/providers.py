@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from voicemind.config import Settings
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import Misconfigured
 from voicemind.llm.contract import Llm
+from voicemind.llm.hosted import Patience
+from voicemind.mind.reflection.contract import Reflector
+from voicemind.mind.reflection.extractive import ExtractiveReflector
+from voicemind.mind.reflection.scripted import ScriptedReflector
+from voicemind.mind.reflection.structured import StructuredReflector
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -35,6 +42,38 @@ def _scripted_llm(settings: Settings) -> Llm:
     from voicemind.llm.scripted import ScriptedLlm
 
     return ScriptedLlm(delay_ms=settings.scripted_llm_ms)
+
+
+def _anthropic_llm(settings: Settings) -> Llm:
+    from voicemind.llm.anthropic import AnthropicLlm
+
+    return AnthropicLlm(
+        api_key=_key(settings, "anthropic"),
+        model=settings.anthropic_model,
+        base_url=settings.anthropic_base_url,
+        context_tokens=settings.hosted_context_tokens,
+        patience=Patience(settings.first_byte_s, settings.idle_first_byte_s),
+    )
+
+
+def _openai_llm(settings: Settings) -> Llm:
+    from voicemind.llm.openai import OpenAiLlm
+
+    return OpenAiLlm(
+        api_key=_key(settings, "openai"),
+        model=settings.openai_model,
+        base_url=settings.openai_base_url,
+        context_tokens=settings.hosted_context_tokens,
+        patience=Patience(settings.first_byte_s, settings.idle_first_byte_s),
+    )
+
+
+def _key(settings: Settings, name: str) -> str:
+    """The key of a hosted model; a compatible server elsewhere may want none."""
+    if problem := settings.missing_key(name):
+        raise Misconfigured(f"VOICEMIND_{name.upper()}_API_KEY", problem, accepted="a key of that service")
+    key: SecretStr = getattr(settings, f"{name}_api_key")
+    return key.get_secret_value()
 
 
 def _moonshine(_: Settings) -> Stt:
@@ -85,11 +124,21 @@ def _scripted_embedder(_: Settings) -> Embedder:
     return ScriptedEmbedder()
 
 
-LLMS: dict[str, Callable[[Settings], Llm]] = {"local": _local_llm, "scripted": _scripted_llm}
+LLMS: dict[str, Callable[[Settings], Llm]] = {
+    "local": _local_llm,
+    "anthropic": _anthropic_llm,
+    "openai": _openai_llm,
+    "scripted": _scripted_llm,
+}
 STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
 TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
 VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
 EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm, "scripted": _scripted_embedder}
+REFLECTORS: dict[str, Callable[[Llm], Reflector]] = {
+    "extractive": ExtractiveReflector,
+    "structured": StructuredReflector,
+    "scripted": lambda _: ScriptedReflector(),
+}
 PROVIDERS: dict[str, tuple[str, ...]] = {
     "llm": tuple(LLMS),
     "stt": tuple(STTS),
@@ -102,6 +151,11 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
 def build_llm(settings: Settings) -> Llm:
     """The language model that the settings name, not yet started. Raises Misconfigured."""
     return chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
+
+
+def build_reflector(settings: Settings, llm: Llm) -> Reflector:
+    """The strategy of reflection that the settings name, with the model it may ask."""
+    return REFLECTORS[settings.reflector](llm)
 
 
 def chosen(

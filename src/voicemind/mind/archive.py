@@ -11,14 +11,14 @@ import structlog
 
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError
-from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, statement
+from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
 from voicemind.store.values import Entry, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 
-INDEXES_KEPT = 200
-"""A thousand entries take 1.5 MB: so many archives of that size stay below 300 MB."""
+ENTRIES_KEPT = 200_000
+"""Of all archives together: a vector takes 1.5 kB, so many of them 300 MB."""
 EMBEDDED_AT_ONCE = 64
 
 
@@ -33,18 +33,19 @@ class _Index:
 class Archives:
     """Finds archived entries by words and by meaning. It neither starts nor closes `embedder`."""
 
-    def __init__(self, store: Minds, embedder: Embedder, *, kept: int = INDEXES_KEPT) -> None:
+    def __init__(self, store: Minds, embedder: Embedder, *, kept: int = ENTRIES_KEPT) -> None:
         self._store, self._embedder, self._kept = store, embedder, kept
         self._indexes: OrderedDict[MindKey, _Index] = OrderedDict()
 
     async def recall(
-        self, version: MindVersion, said: Sequence[str], *, names: Sequence[str] = ()
+        self, version: MindVersion, said: Sequence[str], *, person: str = "", names: Sequence[str] = ()
     ) -> tuple[Entry, ...]:
         """The few archived entries that the newest of `said` calls up, the most relevant first; none where nothing is near enough.
 
-        `said` are the last things that either side said, oldest first; `names` are those of the two. Raises StorageUnavailable.
+        `said` are the last things that either side said, oldest first; `person` is who speaks, `names` are others that are everywhere.
+        Raises StorageUnavailable.
         """
-        asked = query(said, names=names)
+        asked = query(said, person=person, names=names)
         if asked is None:
             return ()
         index = await self._index(version)
@@ -57,7 +58,8 @@ class Archives:
         except ProviderError as error:
             log.warning("nothing can be recalled", code=error.code)
             return ()
-        chosen = fused(list(by_id), index.vectors.alike(vector, also=by_id))
+        shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}
+        chosen = fused(shares, index.vectors.alike(vector, also=by_id))
         missing = [entry_id for entry_id in chosen if entry_id not in by_id]
         by_id |= await self._store.entries(version.key, missing) if missing else {}
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
@@ -87,6 +89,6 @@ class Archives:
         for entry_id, row in (await self._store.vectors(version.key, self._embedder.name)).items():
             index.vectors.add(entry_id, np.frombuffer(row, dtype="<f4"))
         self._indexes[version.key] = index
-        if len(self._indexes) > self._kept:
+        while len(self._indexes) > 1 and sum(len(one.vectors) + 1 for one in self._indexes.values()) > self._kept:
             self._indexes.popitem(last=False)
         return index

@@ -38,6 +38,10 @@ from voicemind.store.values import ArchivedEntry, Entry, Evidence, MindVersion
 FORMAT = "mind/1"
 MOST_ENTRIES = 20_000
 LONGEST_ENTRY = 4_000
+MOST_SECTIONS = 100
+MOST_EVIDENCE = 10_000
+"""Pieces of evidence that one entry rests on."""
+LONGEST_LABEL = 100
 _ARCHIVE = "archive of "
 _EVIDENCE = re.compile(r'^(?P<talk>"(?:[^"\\]|\\.)*") turn (?P<turn>\d{1,9}) (?P<quote>"(?:[^"\\]|\\.)*")$')
 _ID = re.compile(r"^[0-9A-Za-z_-]{1,64}$")
@@ -81,20 +85,24 @@ def parsed(text: str) -> Document:
     reader = _Reader(text)
     head = reader.head()
     sections: dict[str, list[Entry]] = {}
+    section: list[Entry] | None = None
+    count = 0
     for at, line in reader.rest():
         if line.startswith("## "):
-            sections.setdefault(line[3:].strip(), [])
-        elif line.startswith("- ") and sections:
-            sections[list(sections)[-1]].append(Entry("", _text(line[2:], at)))
-        elif line.startswith("  - ") and sections and sections[list(sections)[-1]]:
-            section = sections[list(sections)[-1]]
+            section = sections.setdefault(_label(line[3:].strip(), at), [])
+            if len(sections) > MOST_SECTIONS:
+                raise _wrong(at, f"the file has more than {MOST_SECTIONS} blocks")
+        elif line.startswith("- ") and section is not None:
+            count += 1
+            section.append(Entry("", _text(line[2:], at)))
+        elif line.startswith("  - ") and section:
             section[-1] = _told(section[-1], line[4:], at)
         elif line.strip() and not line.startswith("# "):
             raise _wrong(
                 at,
                 "this line is neither a block (## label), an entry (- text) nor something about one (  - name: value)",
             )
-        if sum(map(len, sections.values())) > MOST_ENTRIES:
+        if count > MOST_ENTRIES:
             raise BadRequest(f"The file holds more than {MOST_ENTRIES} entries.")
     whole = {name: tuple(_named(entry) for entry in entries) for name, entries in sections.items()}
     _refuse_repeated(entry for entries in whole.values() for entry in entries)
@@ -159,6 +167,8 @@ def _told(entry: Entry, line: str, at: int) -> Entry:
             return replace(entry, origins=tuple(value.split()))
         case "cue":
             return replace(entry, cue=_string(value, at))
+        case "from" if len(entry.evidence) >= MOST_EVIDENCE:
+            raise _wrong(at, f"an entry rests on at most {MOST_EVIDENCE} pieces of evidence")
         case "from" if found := _EVIDENCE.match(value):
             piece = Evidence(_string(found["talk"], at), int(found["turn"]), _string(found["quote"], at))
             return replace(entry, evidence=(*entry.evidence, piece))
@@ -170,6 +180,12 @@ def _told(entry: Entry, line: str, at: int) -> Entry:
 
 def _named(entry: Entry) -> Entry:
     return entry if entry.id else replace(entry, id=fresh_id())
+
+
+def _label(label: str, at: int) -> str:
+    if len(label) > LONGEST_LABEL:
+        raise _wrong(at, f"the label of a block has at most {LONGEST_LABEL} characters")
+    return label
 
 
 def _text(raw: str, at: int) -> str:

@@ -71,10 +71,12 @@ class Edits:
                     "The first version is where the mind began: there is nothing before it.", param="number"
                 )
             before = await self._version(key, after.parent)
-            gone = [entry_id for change in after.changes for entry_id in change.gone]
+            told = {name for change in after.changes for name in (*change.gone, change.came) if name}
             in_blocks = {entry.id for block in before.blocks.values() for entry in block}
-            known = await self._store.entries(key, [entry_id for entry_id in gone if entry_id not in in_blocks])
-            version = reverted(newest, before, after, archived=known)
+            gone = {name for change in after.changes for name in change.gone} - in_blocks
+            known = await self._store.entries(key, sorted(gone))
+            now = await self._store.archived(key, ids=sorted(told | in_blocks), limit=len(told | in_blocks))
+            version = reverted(newest, before, after, archived=known, put_away={one.entry.id for one in now})
             if version is None:
                 raise BadRequest("Nothing of this version is left to be taken back.", param="number")
             return version if newest.number == after.number else _roomy(version, agent)
@@ -82,12 +84,11 @@ class Edits:
         return await self._written(key, made, parent=parent)
 
     async def restore(self, agent: Agent, key: MindKey, number: int, *, parent: int | None = None) -> MindVersion:
-        """Make the mind what it was in that version, as a new version."""
-        del agent  # an older state fitted its blocks
+        """Make the mind what it was in that version, as a new version; what no longer fits (the agent or an erasure changed it) goes to the archive."""
 
         async def made(newest: MindVersion) -> NewVersion | None:
             old = await self._version(key, number)
-            return NewVersion(newest.number, "undo", old.blocks, archive_of=number, restores=number)
+            return _roomy(NewVersion(newest.number, "undo", old.blocks, archive_of=number, restores=number), agent)
 
         return await self._written(key, made, parent=parent)
 

@@ -13,6 +13,7 @@ from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
 from voicemind.mind.context import Minds
 from voicemind.mind.plain import one_line
+from voicemind.mind.reflection.screen import is_hostile
 from voicemind.store.values import MeetingKind, MindKey, Turn
 
 LONGEST_NOTES = 600
@@ -69,7 +70,11 @@ def tidied(said: str) -> str:
         line,
         flags=re.IGNORECASE,
     )
-    sentences = re.findall(r"[^.!?]+[.!?]+(?=\s|$)|[^.!?]+$", line)
+    sentences = [
+        sentence
+        for sentence in re.findall(r"[^.!?]+[.!?]+(?=\s|$)|[^.!?]+$", line)
+        if not is_hostile(sentence)  # a topic that the model only repeats
+    ]
     kept = ""
     for sentence in sentences[:_SENTENCES]:
         if kept and len(kept) + len(sentence) > LONGEST_NOTES:

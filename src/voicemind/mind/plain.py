@@ -56,7 +56,6 @@ def visible(text: str) -> str:
 def one_line(text: str, *, limit: int = 1000) -> str:
     """The text as a line of data, cut at `limit` characters with an ellipsis. Applying it again changes nothing."""
     line = visible(text).translate(_LOOKALIKES)
-    line = _RULE.sub("-", line)
-    line = _ROLE.sub(r"\1 -", line)
+    line = _RULE.sub("-", _ROLE.sub(r"\1 -", line))
     line = " ".join(line.split()).lstrip("-*+• ")
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -26,11 +26,20 @@ _MOST_WORDS = 16
 _LONGEST_TEXT = 400
 _FEW_WORDS = 3
 
-# Chosen by measuring, see docs/benchmarks.md: the first hit of the words weighs as much as two thirds of the full meaning, the sixth half of that.
+# Chosen by measuring, see docs/benchmarks.md.
 _WORDS_WEIGH = 0.4
-_WORDS_HALVE = 5
-_ALIKE = 0.35
-_ALIKE_AND_FOUND = 0.2
+"""Of the order: the first match of the words counts as much as two thirds of the full meaning …"""
+_WORDS_HALVE = 4
+"""… and the fifth half of that."""
+_SHARE_WEIGHS = 0.3
+_WORTH_SPEAKING = 0.4
+"""What the best entry must reach in meaning plus words, or the turn is about nothing that is remembered."""
+_WORDS_ALONE = 0.5
+"""The same where there are no embeddings: the share of the words."""
+_NEAR_ENOUGH = 0.1
+"""What every further entry must reach."""
+_IN_CUE = 0.7
+_LONGEST_ENDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +50,17 @@ class Query:
     words: tuple[str, ...]
 
 
-def query(said: Sequence[str], *, names: Iterable[str] = ()) -> Query | None:
+def query(said: Sequence[str], *, person: str = "", names: Iterable[str] = ()) -> Query | None:
     """What the newest of `said` asks for; None where it asks for nothing ("Yes, thanks").
 
     `said` are the last things that either side said, oldest first, ending with the person. Only where that says little
-    by itself ("And when was that?") is what stands before it looked for as well. `names` are those of the person and
-    the agent: they are everywhere, and so tell nothing apart.
+    by itself ("And when was that?") is what stands before it looked for as well. `person` is the name of the one whom
+    the memories are about, and who calls themselves "I" in them; `names` are others that are everywhere, as the agent's.
     """
     if not said:
         return None
-    left_out = STOP_WORDS | {word for name in names for word in _words(name)}
-    newest = " ".join(said[-1].split())[:_LONGEST_TEXT]
+    left_out = STOP_WORDS | {word for name in (person, *names) for word in _words(name)}
+    newest = _as_self(" ".join(said[-1].split())[:_LONGEST_TEXT], person)
     words = _telling(newest, left_out)
     text = newest
     if len(words) < _FEW_WORDS:
@@ -67,13 +76,13 @@ def query(said: Sequence[str], *, names: Iterable[str] = ()) -> Query | None:
 
 
 def fused(
-    found: Sequence[str], alike: Mapping[str, float], *, limit: int = LIMIT, floor: bool = True
+    found: Mapping[str, float], alike: Mapping[str, float], *, limit: int = LIMIT, floor: bool = True
 ) -> tuple[str, ...]:
-    """The ids of the entries to recall, the most relevant first.
+    """The ids of the entries to recall, the most relevant first; none where even the best has little to do with the turn.
 
-    `found` are the ids that full-text search gave, the best match first; `alike` maps ids to the cosine between entry
-    and query, also for those in `found`. With `floor`, only entries that are really alike count (those that hold the
-    words need less for it): what merely shares a word with the turn distracts more than it helps.
+    `found` are the ids that full-text search gave, the best match first, each with its `share` of the query's words;
+    `alike` maps ids to the cosine between entry and query, also for those in `found`. Without `floor` something is
+    always recalled: for measuring. `alike` is empty where there is no embedder; then the words decide alone. What merely shares a word with the turn distracts a small model more than it helps.
     """
     place = {entry: rank for rank, entry in enumerate(found)}
 
@@ -81,12 +90,23 @@ def fused(
         words = 1 / (1 + place[entry] / _WORDS_HALVE) if entry in place else 0.0
         return _WORDS_WEIGH * words + (1 - _WORDS_WEIGH) * alike.get(entry, 0.0)
 
-    entries = {*place, *alike}
-    if floor:
-        entries = {
-            entry for entry in entries if alike.get(entry, 0.0) >= (_ALIKE_AND_FOUND if entry in place else _ALIKE)
-        }
+    weighs, worth = (_SHARE_WEIGHS, _WORTH_SPEAKING) if alike else (1.0, _WORDS_ALONE)
+    relevance = {entry: alike.get(entry, 0.0) + weighs * found.get(entry, 0.0) for entry in {*found, *alike}}
+    if floor and max(relevance.values(), default=0.0) < worth:
+        return ()
+    entries = [entry for entry, near in relevance.items() if near >= _NEAR_ENOUGH or not floor]
     return tuple(sorted(entries, key=lambda entry: (-weight(entry), entry))[:limit])
+
+
+def share(words: Sequence[str], text: str, *, cue: str = "") -> float:
+    """Which part of a query's words an entry holds, in whatever form; those in its cue count less.
+
+    >>> share(("sail", "lisbon"), "The user went sailing.")
+    0.5
+    """
+    own, near = text.casefold(), cue.casefold()
+    held = sum(1 if _holds(own, stem) else _IN_CUE if _holds(near, stem) else 0 for stem in map(_stem, words))
+    return held / max(len(words), 2)
 
 
 def statement(text: str) -> str:
@@ -143,7 +163,8 @@ class VectorIndex:
 
     def alike(self, vector: Vector, *, limit: int = CANDIDATES, also: Iterable[str] = ()) -> dict[str, float]:
         """The cosine of the `limit` nearest entries, and of those in `also` that are here."""
-        cosines = self._rows[: len(self._ids)] @ vector
+        # in this thread alone: a product of OpenBLAS waits for a thread on every core, ten times as long where cores are busy
+        cosines = np.einsum("ij,j->i", self._rows[: len(self._ids)], vector)
         nearest = np.argpartition(cosines, -limit)[-limit:] if limit < len(cosines) else np.arange(len(cosines))
         rows = {int(row) for row in nearest} | {self._at[entry] for entry in also if entry in self._at}
         return {self._ids[row]: float(cosines[row]) for row in rows}
@@ -157,3 +178,29 @@ def _telling(text: str, left_out: frozenset[str]) -> list[str]:
 def _words(text: str) -> list[str]:
     """Letters and digits alone, so that nothing in a word can be an operator of a search."""
     return [word for word in re.findall(r"[^\W_]+", text.casefold().replace("’", "'")) if len(word) < 40]
+
+
+def _stem(word: str) -> str:
+    """The word without the endings that most forms differ in."""
+    stem = re.sub(r"(?:ing|ies|es|ed|s|e|y)$", "", word)
+    return stem if len(stem) > 2 else word
+
+
+def _holds(text: str, stem: str) -> bool:
+    """Whether a word of the text begins with the stem and ends soon after it. Plain searching: this is asked hundreds of times in a turn."""
+    at = text.find(stem)
+    while at >= 0:
+        ending = text[at + len(stem) : at + len(stem) + _LONGEST_ENDING + 1]
+        if not (at and text[at - 1].isalnum()) and not (len(ending) > _LONGEST_ENDING and ending.isalnum()):
+            return True
+        at = text.find(stem, at + 1)
+    return False
+
+
+def _as_self(text: str, person: str) -> str:
+    """The text as the person would say it: "When did Ann go?" is "When did I go?"."""
+    if not person.strip():
+        return text
+    name = re.escape(person.strip())
+    text = re.sub(rf"\b{name}['’]s\b", "my", text, flags=re.IGNORECASE)
+    return re.sub(rf"\b{name}\b", "I", text, flags=re.IGNORECASE)

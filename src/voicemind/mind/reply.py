@@ -94,8 +94,8 @@ class Replies:
         if self._archives is None or version is None:
             return newest
         said = [message.content for message in situation.history[-SAID_LATELY:]]
-        names = (situation.agent.name, situation.person)
-        return prompt.beside(newest, await self._archives.recall(version, said, names=names))
+        recalled = await self._archives.recall(version, said, person=situation.person, names=(situation.agent.name,))
+        return prompt.beside(newest, recalled)
 
     def _system(self, situation: Situation, version: MindVersion | None) -> str:
         system = prompt.compose(

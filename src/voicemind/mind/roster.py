@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from voicemind.clock import monotonic_s
 from voicemind.errors import BadRequest, UnknownAgent
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import defined
 from voicemind.store.people_contract import Meetings
 
 TENANTS_KEPT = 1_000
+CHECKED_S = 10.0
+"""How long a tenant's agents are known without asking: another process may have made one."""
 
 
 class Roster:
@@ -19,7 +22,7 @@ class Roster:
     def __init__(self, presets: Mapping[str, Agent], store: Meetings) -> None:
         self.presets = presets
         self._store = store
-        self._own: dict[str, dict[str, Agent]] = {}
+        self._own: dict[str, tuple[float, dict[str, Agent]]] = {}
 
     async def find(self, tenant: str, name: str) -> Agent:
         """The agent of that slug or alias. Raises UnknownAgent, StorageUnavailable."""
@@ -57,11 +60,12 @@ class Roster:
         return agent
 
     async def _agents(self, tenant: str) -> Mapping[str, Agent]:
-        own = self._own.get(tenant)
-        if own is None:
+        read_s, own = self._own.get(tenant, (0.0, {}))
+        now = monotonic_s()
+        if tenant not in self._own or now - read_s > CHECKED_S:
             records = await self._store.agents(tenant)
             own = {record.slug: defined(record.definition) for record in records}
             if len(self._own) >= TENANTS_KEPT:
                 self._own.clear()
-            self._own[tenant] = own
+            self._own[tenant] = now, own
         return {**self.presets, **own}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from voicemind.mind.plain import one_line
@@ -31,38 +31,76 @@ def diff(before: MindVersion, after: MindVersion) -> tuple[BlockDiff, ...]:
 
 
 def reverted(
-    newest: MindVersion, before: MindVersion, after: MindVersion, *, archived: Mapping[str, Entry]
+    newest: MindVersion,
+    before: MindVersion,
+    after: MindVersion,
+    *,
+    archived: Mapping[str, Entry],
+    put_away: Collection[str] = (),
 ) -> NewVersion | None:
     """`newest` without what `after` did to `before`, as far as that is still there; None where nothing of it is.
 
-    `archived` are the entries that `after` took out of the archive, by id.
+    What has been replaced or taken away since stays so, and what that had replaced stays gone. `archived` are the entries that
+    `after` took out of the archive, by id; `put_away` those of all that it touched that are in the archive now.
     """
     if newest.number == after.number:
         return NewVersion(
             newest.number, "undo", before.blocks, archive_of=before.number, restores=before.number, changes=_back(after)
         )
-    blocks = {
-        label: _without_and_with(
-            newest.blocks.get(label, ()), before.blocks.get(label, ()), after.blocks.get(label, ())
-        )
-        for label in dict.fromkeys((*newest.blocks, *before.blocks))
-    }
-    put_away = {change.came for change in after.changes if change.kind == "archive" and change.came}
-    taken_out = {
-        change.block: tuple(archived[gone] for gone in change.gone if gone in archived) for change in after.changes
-    }
-    archive = {label: entries for label, entries in taken_out.items() if entries}
-    if blocks == dict(newest.blocks) and not put_away and not archive:
+    here = {entry.id for block in newest.blocks.values() for entry in block} | set(put_away)
+    heirs = _heirs(after)
+    blocks: dict[str, tuple[Entry, ...]] = {}
+    leaves = {change.came for change in after.changes if change.came} - archived.keys()
+    for label in dict.fromkeys((*newest.blocks, *before.blocks)):
+        now, was, then = (version.blocks.get(label, ()) for version in (newest, before, after))
+        kept = [entry for entry in now if entry.id in _ids(was) or entry.id not in _ids(then)]
+        back = [entry for entry in was if entry.id not in _ids(then) | _ids(kept) and _is_free(entry.id, heirs, here)]
+        blocks[label] = (*kept, *back)
+        leaves |= _ids(back)
+    live = {entry.id for block in blocks.values() for entry in block}
+    archive: dict[str, tuple[Entry, ...]] = {}
+    for change in after.changes:
+        joins = [archived[name] for name in change.gone if name in archived and _is_free(name, heirs, here)]
+        fresh = [entry for entry in joins if entry.id not in live and entry.id not in put_away]
+        archive[change.block] = tuple(dict.fromkeys((*archive.get(change.block, ()), *fresh)))
+    archive = {label: entries for label, entries in archive.items() if entries}
+    unarchive = tuple(sorted(leaves & set(put_away)))
+    if blocks == dict(newest.blocks) and not unarchive and not archive:
         return None
     return NewVersion(
         newest.number,
         "undo",
         blocks,
         archive=archive,
-        unarchive=tuple(sorted(put_away)),
+        unarchive=unarchive,
         restores=before.number,
         changes=_back(after),
     )
+
+
+def _heirs(after: MindVersion) -> Mapping[str, set[str]]:
+    """What the version put in the place of each entry that it moved or replaced: itself where it only moved, nothing where it went for good."""
+    heirs: dict[str, set[str]] = {}
+    for change in after.changes:
+        moved = (change.came,) if change.kind == "archive" and change.came else ()
+        for name in (*change.gone, *moved):
+            heirs.setdefault(name, set()).update((change.came,) if change.came else ())
+    return heirs
+
+
+def _is_free(name: str, heirs: Mapping[str, set[str]], here: Collection[str]) -> bool:
+    """Whether the place of an entry is still as the version left it: what stands there at its end has not been changed since."""
+    ends: set[str] = set()
+    seen: set[str] = set()
+    waiting = [name] if name in heirs else []
+    while waiting:
+        one = waiting.pop()
+        seen.add(one)
+        if one not in heirs or one in heirs[one]:
+            ends.add(one)
+        else:
+            waiting.extend(heirs[one] - seen)
+    return not ends or any(end in here for end in ends)
 
 
 def _back(after: MindVersion) -> tuple[Change, ...]:
@@ -73,15 +111,6 @@ def _back(after: MindVersion) -> tuple[Change, ...]:
         for change in reversed(after.changes)
         for gone in (change.gone or (None,))
     )
-
-
-def _without_and_with(now: tuple[Entry, ...], before: tuple[Entry, ...], after: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    came = _ids(after) - _ids(before)
-    went = [entry for entry in before if entry.id not in _ids(after)]
-    kept = [entry for entry in now if entry.id not in came]
-    if len(kept) == len(now) and came:
-        return now  # what it wrote has been replaced since: what it replaced stays gone
-    return (*kept, *(entry for entry in went if entry.id not in _ids(kept)))
 
 
 def _ids(entries: Iterable[Entry]) -> set[str]:

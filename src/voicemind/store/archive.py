@@ -22,7 +22,8 @@ _SQLITE_INSERT = sa.text(
 _SQLITE_FIND = sa.text(
     "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
 )
-_SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query AND entry_id = :entry_id")
+_SQLITE_ROWS = sa.text("SELECT rowid, entry_id FROM entry_search WHERE entry_search MATCH :query")
+_SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE rowid = :row")
 _SQLITE_DROP_ALL = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query")
 _POSTGRES_INSERT = sa.text(
     "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
@@ -43,9 +44,11 @@ def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVers
     after = dict(before)
     if version.archive_of is not None:
         after = _pairs(connection, _in_archive(mind_id, version.archive_of))
-    after |= {entry.id: label for label, block in version.archive.items() for entry in block}
     for entry_id in version.unarchive:
         after.pop(entry_id, None)
+    after |= {entry.id: label for label, block in version.archive.items() for entry in block}
+    for entry in itertools.chain.from_iterable(version.blocks.values()):
+        after.pop(entry.id, None)
     gone = [entry_id for entry_id, label in before.items() if after.get(entry_id) != label]
     come = {entry_id: label for entry_id, label in after.items() if before.get(entry_id) != label}
     for chunk in _chunks(gone):
@@ -162,15 +165,16 @@ def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[s
     """What of the archive may change."""
     if version.archive_of is not None:
         return _pairs(connection, _in_archive(mind_id, None))
-    ids = [*(entry.id for block in version.archive.values() for entry in block), *version.unarchive]
+    told = itertools.chain(version.archive.values(), version.blocks.values())
+    ids = [*(entry.id for block in told for entry in block), *version.unarchive]
     return these(connection, mind_id, number=None, ids=ids)
 
 
-def _pairs(connection: Connection, statement: sa.Select[Any]) -> dict[str, str]:
+def _pairs(connection: Connection, statement: sa.Select[Any, Any]) -> dict[str, str]:
     return {row.entry_id: row.block for row in connection.execute(statement)}
 
 
-def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any]:
+def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any, Any]:
     statement = sa.select(archived_entries.c.entry_id, archived_entries.c.block).where(
         archived_entries.c.mind_id == mind_id
     )
@@ -205,9 +209,15 @@ def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Seque
 
 
 def _unsearchable(connection: Connection, mind_id: str, ids: Sequence[str]) -> None:
-    drop = _SQLITE_DROP if connection.dialect.name == "sqlite" else _POSTGRES_DROP
-    for entry_id in ids:
-        connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}", "entry_id": entry_id})
+    if not ids:
+        return
+    if connection.dialect.name != "sqlite":
+        connection.execute(_POSTGRES_DROP, [{"mind_id": mind_id, "entry_id": entry_id} for entry_id in ids])
+        return
+    gone = frozenset(ids)  # the ids are not indexed: one search for all of them
+    rows = connection.execute(_SQLITE_ROWS, {"query": f"mind : {_token(mind_id)}"}).all()
+    if found := [{"row": row.rowid} for row in rows if row.entry_id in gone]:
+        connection.execute(_SQLITE_DROP, found)
 
 
 def _token(mind_id: str) -> str:

@@ -213,7 +213,10 @@ class Reflections(Protocol):
     async def propose_reflection(
         self, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
     ) -> Reflection:
-        """Keep the proposal for a person to decide on, as status `review`; `before` becomes `parent`. Called again, changes nothing."""
+        """Keep the proposal for a person to decide on, as status `review`; `before` becomes `parent`. Called again, changes nothing.
+
+        Raises StaleVersion where `parent` is not the newest version: what it was made from may have been erased since.
+        """
         ...
 
     async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:

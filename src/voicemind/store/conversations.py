@@ -15,10 +15,11 @@ from voicemind.clock import utc_now
 from voicemind.errors import InMeeting, UnknownConversation
 from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
+from voicemind.store import people
 from voicemind.store import reflections as stored_reflections
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
-from voicemind.store.tables import conversations, minds, reflections, users
+from voicemind.store.tables import conversations, minds, reflections
 from voicemind.store.turns import OPEN, storable
 from voicemind.store.values import Conversation, ConversationStatus, MindKey, Reflection
 
@@ -99,7 +100,7 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
     now = utc_now()
     if opening.meeting_id is not None:
         stored_meetings.one(connection, tenant, opening.meeting_id, keep=True)
-    _ensure_user(connection, opening, now=now)
+    people.ensure(connection, tenant, opening.user_id, anonymous=opening.anonymous, now=now)
     mind_id = stored_minds.ensure(connection, opening.key, seed=opening.seed)
     if opening.meeting_id is not None:
         _check_free(connection, opening, mind_id=mind_id)
@@ -187,14 +188,6 @@ def _check_free(connection: Connection, opening: Opening, *, mind_id: str) -> No
     elsewhere = stored_meetings.live(connection, opening.key, but=opening.meeting_id)
     if elsewhere is not None:
         raise InMeeting(f"the agent is in meeting {elsewhere!r}", meeting_id=elsewhere)
-
-
-def _ensure_user(connection: Connection, opening: Opening, *, now: datetime) -> None:
-    tenant, person = opening.key.tenant, opening.user_id
-    if connection.execute(sa.select(users.c.id).where(users.c.tenant == tenant, users.c.id == person)).first() is None:
-        connection.execute(
-            sa.insert(users).values(tenant=tenant, id=person, anonymous=opening.anonymous, created_at=now)
-        )
 
 
 def _conversation(row: Any) -> Conversation:

@@ -128,7 +128,7 @@ def _to_json(value: Any) -> str:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """FULL: a commit is on the disk before it returns.
+    """FULL: a commit is on the disk before it returns. What is deleted is overwritten, for what `scrub` has not rewritten yet.
 
     The driver's own transactions are off: they leave out DDL, and a migration that is killed must leave nothing behind.
     """
@@ -137,6 +137,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     _keep_a_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,26 +71,35 @@ def forget(connection: Connection, tenant: str, mind_id: str, *, conversations: 
 
 
 def _loss(connection: Connection, mind_id: str, conversations: frozenset[str]) -> _Loss:
-    lost: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
+    lost: defaultdict[str, set[Any]] = defaultdict(set)
+    kept: defaultdict[str, set[Any]] = defaultdict(set)
     secrets: set[str] = set()
     rows = connection.execute(
-        sa.select(evidence.c.entry_id, evidence.c.conversation_id, evidence.c.quote).where(
+        sa.select(evidence.c.entry_id, evidence.c.conversation_id, evidence.c.turn, evidence.c.quote).where(
             evidence.c.mind_id == mind_id
         )
     )
     for row in rows:
         if row.conversation_id in conversations:
-            lost[row.entry_id] += 1
+            lost[row.entry_id].add(row[1:])
             secrets.add(row.quote)
         else:
-            kept[row.entry_id] += 1
+            kept[row.entry_id].add(row[1:])
     found = connection.execute(
         sa.select(entries.c.id, entries.c.text, entries.c.origins)
         .where(entries.c.mind_id == mind_id)
         .order_by(entries.c.version, entries.c.id)
     )
-    known = [Known(row.id, row.text, tuple(row.origins), lost[row.id], kept[row.id]) for row in found]
+    known = [
+        Known(
+            row.id,
+            row.text,
+            tuple(row.origins),
+            frozenset(lost.get(row.id, ())),
+            frozenset(kept.get(row.id, ())),
+        )
+        for row in found
+    ]
     dead = gone(known)
     secrets.update(entry.text for entry in known if entry.id in dead)
     long = tuple(sorted(secret.casefold() for secret in secrets if len(secret) >= _SHORTEST_SECRET))

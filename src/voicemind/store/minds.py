@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import StaleVersion
-from voicemind.store import archive
+from voicemind.store import archive, people
 from voicemind.store.tables import entries, evidence, mind_versions, minds
 from voicemind.store.turns import storable
 from voicemind.store.values import Change, Entry, Evidence, MindKey, MindVersion, NewVersion
@@ -54,7 +54,9 @@ def ensure(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[
 
 
 def ensured(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> MindVersion:
-    """The newest version of the mind, which is made where it did not exist."""
+    """The newest version of the mind, which is made where it did not exist; so is the person whose it is."""
+    if key.user_id:
+        people.ensure(connection, key.tenant, key.user_id, anonymous=False, now=utc_now())
     ensure(connection, key, seed=seed)
     version = newest(connection, key)
     assert version is not None

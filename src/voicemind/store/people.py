@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,13 @@ def one(connection: Connection, tenant: str, user_id: str) -> User:
     if row is None:
         raise UnknownUser("there is no such person")
     return _user(row)
+
+
+def ensure(connection: Connection, tenant: str, user_id: str, *, anonymous: bool, now: datetime) -> None:
+    """Make the person where we did not know them."""
+    known = sa.select(users.c.id).where(users.c.tenant == tenant, users.c.id == user_id)
+    if connection.execute(known).first() is None:
+        connection.execute(sa.insert(users).values(tenant=tenant, id=user_id, anonymous=anonymous, created_at=now))
 
 
 def listed(connection: Connection, tenant: str, *, after: str | None, limit: int) -> tuple[User, ...]:

@@ -99,13 +99,14 @@ def finished(connection: Connection, finish: Finish) -> Reflection:
 def proposed(
     connection: Connection, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
 ) -> Reflection:
-    """It waits for a person's word. Raises UnknownConversation. Changes nothing where it waits already, or is over."""
+    """It waits for a person's word. Raises StaleVersion, UnknownConversation. Changes nothing where it waits already, or is over."""
     found = {"tenant": reflection.key.tenant, "conversation_id": reflection.conversation_id}
     row = connection.execute(_ONE_LOCKED, found).first()
     if row is None:
         raise UnknownConversation("there is no such reflection")
     if row.status not in PENDING:
         return _reflection(row)
+    stored_minds.check_newest(connection, row.mind_id, number=parent)
     changes = {"status": "review", "before": parent, "notes": storable(notes), "error": "", "proposal": list(proposal)}
     _set(connection, row.id, **changes)
     return _reflection(row, **changes)

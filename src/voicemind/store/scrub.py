@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from voicemind.store.database import LOCK_WAIT_S, kind, writing
+from voicemind.store.database import LOCK_WAIT_S, kind
 from voicemind.store.tables import SEARCH_TABLE
 
 TRIES = 20
@@ -43,29 +45,21 @@ def empty_log(engine: Engine) -> bool:
     """Copy SQLite's log into the file and cut it to nothing. False where a reader is in the way. PostgreSQL's is its own affair."""
     if engine.dialect.name != "sqlite":
         return True
-    with engine.connect() as connection:
-        raw = _waiting_briefly(connection)
-        try:
-            busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError as error:
-            if kind(error) in _BUSY:
-                return False
-            raise
-        finally:
-            raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")
+    try:
+        with _waiting_briefly(engine) as raw:
+            (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        if kind(error) in _BUSY:
+            return False
+        raise
     return not busy
 
 
 def _rewrite_sqlite(engine: Engine) -> None:
-    """The search index keeps the words of deleted rows until it is built anew."""
-    with writing(engine).begin() as connection:
-        connection.exec_driver_sql(f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}) VALUES ('rebuild')")  # noqa: S608 - a constant
-    with engine.connect() as connection:
-        raw = _waiting_briefly(connection)
-        try:
-            raw.execute("VACUUM")
-        finally:
-            raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")
+    """The search index keeps the words of deleted rows until it is built anew; pages keep copies from when they were split."""
+    with _waiting_briefly(engine) as raw:
+        raw.execute(f"INSERT INTO {SEARCH_TABLE} ({SEARCH_TABLE}) VALUES ('rebuild')")  # noqa: S608 - a constant
+        raw.execute("VACUUM")
 
 
 def _vacuum_postgres(engine: Engine) -> None:
@@ -74,9 +68,14 @@ def _vacuum_postgres(engine: Engine) -> None:
             connection.exec_driver_sql(f"VACUUM {table}")
 
 
-def _waiting_briefly(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, outside a transaction."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    raw.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
-    return raw
+@contextmanager
+def _waiting_briefly(engine: Engine) -> Generator[sqlite3.Connection]:
+    """The driver's own connection: each statement is a transaction of its own."""
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
+        try:
+            yield raw
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")

@@ -15,21 +15,22 @@ Span = tuple[int, int | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An entry before the erasure. `lost` and `kept` count the pieces of its evidence."""
+    """An entry before the erasure, with the pieces of its evidence that it loses and that it keeps."""
 
     id: str
     text: str
     origins: tuple[str, ...]
-    lost: int
-    kept: int
+    lost: frozenset[Any] = frozenset()
+    kept: frozenset[Any] = frozenset()
 
 
 def gone(entries: Sequence[Known]) -> dict[str, tuple[str, ...]]:
     """Which entries go, and what stands in their place.
 
     One goes whose evidence is all lost; and one whose words were made of others, where some of its evidence or one of those is
-    lost, unless it took over evidence alone or an origin that stays says the same. Of an origin that was never stored nobody
-    knows what it said. What it was made of stands in its place, as far as that stays.
+    lost. But it stays where an origin that stays has the same words, or where it only repeats its origins and evidence of its
+    own is left. What an origin said that was never stored, nobody knows. What an entry was made of stands in its place, as far
+    as that stays.
     """
     by_id = {entry.id: entry for entry in entries}
     dead: set[str] = set()
@@ -115,9 +116,11 @@ def _must_go(entry: Known, by_id: Mapping[str, Known], dead: set[str]) -> bool:
     origins = [by_id[origin] for origin in entry.origins if origin in by_id]
     if not entry.lost and not any(origin.id in dead for origin in origins):
         return False
-    if len(origins) == len(entry.origins) and all(origin.text == entry.text for origin in origins):
+    if any(origin.text == entry.text and origin.id not in dead for origin in origins):
         return False
-    return not any(origin.text == entry.text and origin.id not in dead for origin in origins)
+    repeats = len(origins) == len(entry.origins) and all(origin.text == entry.text for origin in origins)
+    said_again = entry.kept.difference(*(origin.kept for origin in origins))
+    return not (repeats and said_again)
 
 
 def _standing_for(entry_id: str, by_id: Mapping[str, Known], dead: set[str]) -> Iterator[str]:

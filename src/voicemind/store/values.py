@@ -99,8 +99,9 @@ class MindVersion:
 class NewVersion:
     """A version on its way: what `parent` becomes.
 
-    `archive` are entries that join the archive, under the label of their block; `unarchive` are the ids of those that leave it.
-    `archive_of`, where given, names an older version: the archive becomes what it was then, before the two others are done.
+    `unarchive` are the ids of entries that leave the archive; `archive` are those that join it after that, under the label of their block.
+    What stands in a block is never in the archive too. `archive_of`, where given, names an older version: the archive becomes what it was
+    then, before the others are done.
     """
 
     parent: int

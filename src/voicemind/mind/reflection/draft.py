@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -46,6 +46,7 @@ class Draft:
         self.archive: Blocks = {}
         self.unarchive: list[str] = []
         self.changes: list[Change] = []
+        self._made: dict[str, tuple[str, Entry]] = {}
         self._archived: dict[str, ArchivedEntry] = {found.entry.id: found for found in archived}
         self._said: Mapping[int, datetime] = {turn.seq: turn.created_at for turn in turns}
         self._agent = agent
@@ -60,13 +61,17 @@ class Draft:
         changes = (*self.changes, *roomy.changes)
         if not changes:
             return None, ""
-        archive = {label: (*self.archive.get(label, ()), *roomy.archive.get(label, ())) for label in self.blocks}
+        passed = self._passed((*roomy.blocks.values(), *self.archive.values(), *roomy.archive.values()))
+        archive = {
+            label: (*self.archive.get(label, ()), *roomy.archive.get(label, ()), *passed.get(label, ()))
+            for label in self.blocks
+        }
         made = NewVersion(
             parent=version.number,
             author=author,
             blocks={**version.blocks, **roomy.blocks},
             archive={label: entries for label, entries in archive.items() if entries},
-            unarchive=tuple(self.unarchive),
+            unarchive=(*self.unarchive, *(entry.id for entries in passed.values() for entry in entries)),
             changes=changes,
             notes=roomy.notes,
         )
@@ -144,7 +149,7 @@ class Draft:
         twin = self._twin(operation.block, text)
         if twin is not None:
             self._drop(operation.block, twin.id)
-            made = replace(made, evidence=_joined(twin.evidence, made.evidence))
+            made = replace(made, evidence=_joined(twin.evidence, made.evidence), origins=(*made.origins, twin.id))
             old = [*old, twin]
         self._put(operation.block, made, lasting=True)
         self._note(kind, operation, tuple(entry.id for entry in old), made.id)
@@ -163,9 +168,27 @@ class Draft:
         else:
             block = self.blocks[operation.block]
             self.blocks[operation.block] = tuple(made if entry.id == twin.id else entry for entry in block)
+            self._made[made.id] = (operation.block, made)
         self._note("recall" if recalled and lasting else "merge", operation, (twin.id,), made.id)
 
+    def _passed(self, standing: Iterable[Sequence[Entry]]) -> Blocks:
+        """Entries that came and went within this draft and out of whose words others were made: kept, although they stand nowhere.
+
+        Without them, erasing one conversation would take what another one said along.
+        """
+        there = {entry.id for entries in standing for entry in entries}
+        wanted = [origin for entries in standing for entry in entries for origin in entry.origins]
+        passed: Blocks = {}
+        while wanted:
+            found = self._made.pop(wanted.pop(), None)
+            if found is not None and found[1].id not in there:
+                label, entry = found
+                passed[label] = (*passed.get(label, ()), entry)
+                wanted += entry.origins
+        return passed
+
     def _put(self, label: str, entry: Entry, *, lasting: bool) -> None:
+        self._made[entry.id] = (label, entry)
         if lasting:
             self.blocks[label] = (*self.blocks[label], entry)
         else:

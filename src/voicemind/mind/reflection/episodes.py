@@ -78,7 +78,7 @@ def _of_turn(turn: Turn, told: Sequence[str], *, cue: str) -> Iterator[Episode]:
 def _tells(sentence: str) -> bool:
     """Whether a sentence states something: no question, command, secret, joke or courtesy, and not about the listener alone."""
     statement = plain_statement(sentence)
-    if not statement or (_YOU.search(statement) and not _OWN.search(statement)):
+    if not statement or not _meaning(statement) or (_YOU.search(statement) and not _OWN.search(statement)):
         return False
     checks = (screen.is_question, screen.is_small_talk, screen.is_secret, screen.is_instruction, is_command)
     return not any(check(statement) for check in checks) and not _UNREAL.search(sentence)
@@ -100,9 +100,12 @@ def _grouped(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]
 
 def _is_worth_it(pieces: Sequence[str]) -> bool:
     """Whether enough is said: two words that mean something where the person speaks of themselves, else three."""
-    words = re.findall(r"\w+", " ".join(pieces).lower())
-    meaning = {word for word in words if word not in _EMPTY and len(word) > 1}
-    return len(meaning) >= (2 if any(_OWN.search(piece) for piece in pieces) else 3)
+    return len(_meaning(" ".join(pieces))) >= (2 if any(_OWN.search(piece) for piece in pieces) else 3)
+
+
+def _meaning(text: str) -> set[str]:
+    """The words that say more than "Wow, thanks"."""
+    return {word for word in re.findall(r"\w+", text.lower()) if word not in _EMPTY and len(word) > 1}
 
 
 def _is_told(piece: str, told: Sequence[str]) -> bool:

@@ -80,9 +80,10 @@ class ExtractiveReflector:
         lasting = _operations(kept, agent, held, conversation_id=conversation_id, subject=subject)
         told = await to_thread.run_sync(partial(_told, tuple(turns), extraction, kept))
         operations = (*lasting, *_archived(told, agent, conversation_id=conversation_id, subject=subject))
-        sound = grounded(
-            operations, agent, turns=turns, conversation_id=conversation_id, entries=entries, person=person
+        check = partial(
+            grounded, operations, agent, turns=turns, conversation_id=conversation_id, entries=entries, person=person
         )
+        sound = await to_thread.run_sync(check)
         if extraction.refused:
             notes.append(f"Left out what reads like an instruction (turn {', '.join(map(str, extraction.refused))}).")
         return Proposal(sound.operations, " ".join(note for note in (*notes, sound.notes) if note))

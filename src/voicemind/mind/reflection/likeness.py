@@ -66,7 +66,7 @@ _NEGATIONS = frozenset(
     ["not", "no", "never", "none", "nobody", "nothing", "without", "cannot", "longer", "stopped", "quit"]
 )
 _ALMOST = 0.8
-"""Share of content words that two near duplicates have in common; measured on labelled pairs (ADR 014)."""
+"""Share of content words that two near duplicates have in common; measured on labelled pairs (ADR 016)."""
 
 
 def same_text(text: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 from voicemind.errors import BadRequest
+from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
+from voicemind.mind.reflection.grounding import LONGEST_TEXT
 
 _KINDS: Mapping[str, type[Operation]] = {
     "add": Add,
@@ -50,8 +52,10 @@ def decided(operations: Sequence[Operation], decisions: Sequence[Decision]) -> t
         if decision.verdict == "reject":
             continue
         if decision.verdict == "edit":
-            if isinstance(operation, Remove) or not decision.text.strip():
+            if isinstance(operation, Remove) or not one_line(decision.text):
                 raise BadRequest("There is no text to edit here, or no new text.", param=f"decisions[{at}].text")
+            if len(decision.text) > LONGEST_TEXT:
+                raise BadRequest(f"An entry has 1 to {LONGEST_TEXT} characters.", param=f"decisions[{at}].text")
             operation = replace(operation, text=decision.text)  # noqa: PLW2901 - the same operation in other words
         wanted.append(operation)
     return tuple(wanted)

@@ -12,6 +12,9 @@ from voicemind.store.values import Change, Entry
 Blocks = dict[str, tuple[Entry, ...]]
 _BULLET = 3
 """Characters that a line costs besides its text: "- " and the line break."""
+_COMPARED = 300
+"""Lines that are compared with each other, the newest ones: more come from a file alone, and no block holds as many."""
+_Meaning = tuple[frozenset[str], tuple[frozenset[str], frozenset[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,16 @@ def _consolidated(
     entries: tuple[Entry, ...], block: Block, new_id: Callable[[], str]
 ) -> tuple[tuple[Entry, ...], list[Change]]:
     """Lines whose whole content stands in a later, fuller line become part of it, with their evidence."""
-    left = list(entries)
+    older, compared = entries[:-_COMPARED], entries[-_COMPARED:]
+    meanings = {entry.text: _meaning(entry.text) for entry in compared}
+    left = list(compared)
     changes: list[Change] = []
-    for entry in entries:
-        if not entry.evidence:
+    for entry in compared:
+        if not entry.evidence or entry not in left:
             continue
-        fuller = next((other for other in left if other.id != entry.id and _tells_more(other, entry)), None)
-        if fuller is None or entry not in left:
+        meant = meanings[entry.text]
+        fuller = next((other for other in left if other.evidence and _tells_more(meanings[other.text], meant)), None)
+        if fuller is None:
             continue
         evidence = tuple(dict.fromkeys((*entry.evidence, *fuller.evidence)))
         made = Entry(new_id(), fuller.text, evidence, origins=(entry.id, fuller.id), at=fuller.at, cue=fuller.cue)
@@ -69,23 +75,26 @@ def _consolidated(
         changes.append(
             Change("merge", block.label, (entry.id, fuller.id), made.id, "One line tells all that the other tells.")
         )
-    return tuple(left), changes
+    return (*older, *left), changes
 
 
-def _tells_more(fuller: Entry, entry: Entry) -> bool:
-    if not fuller.evidence or negations_and_numbers(fuller.text) != negations_and_numbers(entry.text):
-        return False
-    return bool(content(entry.text)) and content(entry.text) < content(fuller.text)
+def _meaning(text: str) -> _Meaning:
+    return content(text), negations_and_numbers(text)
+
+
+def _tells_more(fuller: _Meaning, meant: _Meaning) -> bool:
+    return bool(meant[0]) and meant[0] < fuller[0] and meant[1] == fuller[1]
 
 
 def _kept(entries: tuple[Entry, ...], block: Block) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Those that fit and those that do not. First goes what was said in the fewest conversations, and of that the oldest.
 
-    What the maker of the agent wrote (without evidence) goes last; the newest line always stays.
+    What the maker of the agent wrote (without evidence) goes last; of the lines that fit at all, the newest always stays.
     """
-    size = _size(entries)
-    order = sorted(enumerate(entries[:-1]), key=lambda placed: (_weight(placed[1]), placed[0]))
-    gone: set[int] = set()
+    gone = {place for place, entry in enumerate(entries) if _size((entry,)) > block.limit}
+    size = _size(tuple(entry for place, entry in enumerate(entries) if place not in gone))
+    fitting = [(place, entry) for place, entry in enumerate(entries) if place not in gone]
+    order = sorted(fitting[:-1], key=lambda placed: (_weight(placed[1]), placed[0]))
     for place, entry in order:
         if size <= block.limit:
             break

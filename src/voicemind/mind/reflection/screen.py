@@ -6,13 +6,15 @@ import re
 import unicodedata
 
 from voicemind.mind.plain import is_invisible, visible
+from voicemind.mind.reflection.orders import is_order
 
 _TAMPERED = re.compile(
     r"""<\|?/?\s*\w[^>]{0,80}\|?>            # <system>, <|im_start|>, </user>
       | \[/?\s*(?:inst|sys|system|tool\w*|assistant|user|human|end|begin)\b[^\]]{0,40}\]
       | <<\s*/?\s*sys | ‹\|? | \|> | \|\|
       | ```|~~~|"{3}|'{3}
-      | ^[ \t]*[\#=*_-]{3,}
+      | ^[ \t]*[\#=*_-]{3,} | ^[ \t]*\#{2,}[ \t]*\w
+      | <!--|&(?:lt|gt|\#\d+|\#x[0-9a-f]+); | \]\( | \bjavascript:
       | [{\[]\s*["'][\w ./-]+["']\s*:          # {"tool": …
       | "\s*:\s*[\[{"] | ["']?(?:tool_call|function_call|tool_use|arguments|operations)["']?\s*[:=]
       | \b(?:system|assistant|developer|tool|function|human|user|ai|agent)\s*[:>]\s
@@ -28,16 +30,21 @@ _INSTRUCTION = re.compile(
     rf"""\b(?:
         (?:ignore|disregard|forget|override|bypass|overwrite|delete|erase|drop|skip|violate|break)\s
             (?:\w+\s){{0,4}}(?:instruction|rule|prompt|guideline|polic|restriction|order|command|memor(?:y|ies)\b|context|filter|safet)\w*
+      | (?:ignore|disregard|forget|override)\s(?:\w+\s){{0,3}}above\b
       | (?:previous|prior|above|earlier|old|original|system|initial|hidden|new|secret|special|following)\s(?:system\s)?
             (?:instruction|prompt|rule|guideline|directive|command|order)s?
       | system\s(?:prompt|message|instruction|override|note|update|mode) | developer\smode | jail ?break | prompt\sinjection | god\smode
       | from\snow\son | henceforth | from\sthis\s(?:point|moment|day)\s(?:on|forward)
       | (?:in|for|with)\s(?:all|every|each|any|future)\s(?:\w+\s)?(?:future\s)?(?:answer|repl(?:y|ies)|response|message|conversation|session|talk)\w*
       | (?:all|every|each|any)\s(?:answer|repl(?:y|ies)|response|message|sentence)s?\s
+      | (?:starting|beginning|effective|as\sof)\s(?:today|now|immediately)\b.{{0,20}}\b(?:you\b|call|address|answer|repl|say|speak|treat)
+      | call\s(?:me|them|the\suser)\s.{{1,40}}\s(?:and\snothing\selse|at\sall\stimes)
+      | you\sare\snow\b | the\s{_AGENT}\sis\snow\b | your\s(?:identity|persona|guidelines?|instructions?|system|programming|prompt)\b
+      | (?:require|command|instruct|order|demand|authori[sz]e|forbid)(?:s|ed|es)?\sthe\s(?:agent|assistant|chat\s?bot|bot|ai|llm)\b
       | (?:the|this|that|an?|any)\s{_AGENT}\s{_DUTY} | {_AGENT}\s(?:must|should|shall|has\sto|needs\sto)
       | as\s(?:an?\s)?(?:ai|language\smodel) | you\sare\s(?:now\s)?(?:an?|the|my)\b | act\s(?:as|like)\s | pretend\s(?:to\sbe|that|you|i)\b | role-?play\sas
       | my\s(?:\w+\s)?(?:rule|instruction|command|order|directive|polic(?:y|ies)|prompt|request|demand)s?\s(?:is|are|for|to)
-      | (?:obey\w*|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
+      | (?:obey(?!s\b)\w*|comply|jailbroken|unrestricted|unfiltered|uncensored|do\sanything\snow)\b | must\sbe\s(?:obeyed|followed|trusted|believed|done)
       | (?:i|user|guest)\s(?:\w+\s){{0,3}}(?:order|command|instruct|require|demand|authori[sz]e|forbid|permit|allow|expect|want|need|ask|urge|program|tell)s?\s
             (?:the\s{_AGENT}|this\s{_AGENT}|an?\s{_AGENT}|everyone|it)\b
       | (?:i|we)(?:\sam|['’]?m|\sare|\shave|['’]ve)\s(?:\w+\s){{0,3}}(?:your\s\w+|authori[sz]ed|root|superuser|admin\s(?:rights|access)|
@@ -59,6 +66,11 @@ _OWN_MANNER = re.compile(
     r"\b(?:i|we|he|she|they|the user|(?:my|their|the user's) \w+)(?: (?:can|could|just|really|have|has|had|almost|will|would))? (?:always|never|only|must|should)\b",
     re.IGNORECASE,
 )
+_DICTATED = re.compile(
+    r"""(?:^|[.!?:"“]\s*)(?:please\s|now\s|and\s)?(?:add|put|write|save|store|insert|record|note|enter|file)\s.{0,40}\b(?:plan|record|file|chart|profile|history)\b""",
+    re.IGNORECASE,
+)
+_ABOUT_AGENT = re.compile(r"^(?:the|this|your)\s(?:agent|assistant|chat\s?bot|bot|ai|llm)(?:['’]s)?\b", re.IGNORECASE)
 _SECRET = re.compile(
     r"\b(?:pass ?word|pass ?code|pass ?phrase|pin (?:code|number)|my pin|credit card|card number|cvv|iban|api key|access token|"
     r"social security|bank account number|security code)\b|\b(?:\d[ -]?){12,19}\b|\bsk-[\w-]{8,}",
@@ -96,11 +108,34 @@ _SMALL_TALK = re.compile(
 )
 
 
+_JOINING = (
+    "ARABIC",
+    "SYRIAC",
+    "DEVANAGARI",
+    "BENGALI",
+    "GURMUKHI",
+    "GUJARATI",
+    "TAMIL",
+    "TELUGU",
+    "KANNADA",
+    "MALAYALAM",
+    "SINHALA",
+)
+"""Scripts whose letters change their shape beside each other."""
+
+
 def is_tampered(text: str) -> bool:
     """Whether a turn carries what no person says: role tags, chat templates, tool calls, delimiters, invisible characters."""
-    if any(is_invisible(character) and not _joins_emoji(text, at) for at, character in enumerate(text)):
+    if text.isascii() and text.isprintable():  # nearly every turn: nothing of it is hidden or disguised
+        return bool(_TAMPERED.search(text))
+    if any(is_invisible(character) and not _joins(text, at) for at, character in enumerate(text)):
         return True
     return bool(_TAMPERED.search(text) or _TAMPERED.search(visible(text)) or _mixes_scripts(text))
+
+
+def is_hostile(text: str) -> bool:
+    """Whether a text carries markup or orders, so that it is not to be shown in a prompt at all."""
+    return is_tampered(text) or is_instruction(text)
 
 
 def is_instruction(text: str) -> bool:
@@ -108,7 +143,14 @@ def is_instruction(text: str) -> bool:
     plain = visible(text).replace("’", "'")
     spaced_out = re.sub(r"\b(\w)[ .\-_](?=\w\b)", r"\1", plain)
     forms = {plain, spaced_out, re.sub(r"[^\w\s']+", "", plain)}
+    if is_order(plain) or _DICTATED.search(plain):
+        return True
     return any(_INSTRUCTION.search(form) or _MANNER.search(_OWN_MANNER.sub("they", form)) for form in forms)
+
+
+def is_about_agent(text: str) -> bool:
+    """Whether a statement says what the agent is, does or wants: no fact about a person."""
+    return bool(_ABOUT_AGENT.match(visible(text)))
 
 
 def is_secret(text: str) -> bool:
@@ -131,11 +173,13 @@ def is_small_talk(text: str) -> bool:
     return bool(_SMALL_TALK.match(text))
 
 
-def _joins_emoji(text: str, at: int) -> bool:
-    """Emoji are joined and coloured by characters that cannot be seen on their own."""
-    if text[at] not in "\u200d\ufe0f" or at == 0:
+def _joins(text: str, at: int) -> bool:
+    """Emoji are joined and coloured by characters that cannot be seen on their own, and Persian and Indian letters parted by them."""
+    if text[at] not in "\u200c\u200d\ufe0f" or at == 0:
         return False
     before = text[at - 1]
+    if text[at] != "\ufe0f" and unicodedata.name(before, "").startswith(_JOINING):
+        return True
     return unicodedata.category(before) in {"So", "Sk"} or before == "\ufe0f"
 
 

@@ -1,0 +1,70 @@
+"""A whole server that thinks with somebody else's model: it answers, remembers by JSON, and starts only with a key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.serving import in_process, scripted_settings
+from tests.upstreams import KEY, anthropic_service, openai_service
+
+from voicemind.assembly import House
+from voicemind.errors import Misconfigured
+
+pytestmark = pytest.mark.anyio
+
+REMEMBERED = {
+    "operations": [
+        {
+            "op": "add",
+            "block": "patient_memory",
+            "entries": [],
+            "text": "The user's cat is called Biscuit.",
+            "evidence": [{"turn": 1, "quote": "my cat is called Biscuit"}],
+            "reason": "The user said so.",
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+async def test_a_hosted_model_answers_and_what_it_keeps_is_there_in_the_next_conversation(
+    kind: str, tmp_path: Path
+) -> None:
+    service = {"anthropic": anthropic_service, "openai": openai_service}[kind]
+    given = {"llm": kind, f"{kind}_api_key": KEY, "first_byte_s": 30}
+    replies = ("I am glad you told me.", f"```json\n{json.dumps(REMEMBERED)}\n```", "Your cat is called Biscuit.")
+    with anyio.fail_after(60):
+        async with (
+            service(replies=replies, words=20_000) as upstream,
+            in_process(tmp_path, **{**given, f"{kind}_base_url": upstream.url}) as client,
+        ):
+            body = {
+                "model": "counsellor",
+                "user_id": "ada",
+                "elevenlabs_extra_body": {"conversation_id": "first"},
+                "messages": [{"role": "user", "content": "Hello, my cat is called Biscuit."}],
+            }
+            said = await client.post("/v1/chat/completions", json=body)
+            assert said.json()["choices"][0]["message"]["content"] == replies[0]
+            ended = await client.post("/api/elevenlabs/end", json={"conversation_id": "first"})
+            assert "Biscuit" in json.dumps(ended.json()), ended.text
+            again = {
+                **body,
+                "elevenlabs_extra_body": {"conversation_id": "second"},
+                "messages": [{"role": "user", "content": "What is my cat called?"}],
+            }
+            said = await client.post("/v1/chat/completions", json=again)
+            assert said.json()["choices"][0]["message"]["content"] == replies[2]
+    asked = json.dumps(upstream.asked[-1])
+    assert "The user's cat is called Biscuit." in asked
+    assert "response_format" in upstream.asked[1] or "output_config" in upstream.asked[1]
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+def test_a_server_without_the_key_of_its_model_does_not_start(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        House.build(scripted_settings(tmp_path, llm=kind))
+    assert refused.value.setting == f"VOICEMIND_{kind.upper()}_API_KEY"

@@ -50,7 +50,7 @@ class Terminal:
             text=True,
             env={**self.environment, **{f"VOICEMIND_{name}": value for name, value in settings.items()}},
             cwd=self.folder,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from types import ModuleType
 
 import anyio
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from voicemind.cli import asked as what_is_asked
+from voicemind.cli import mind_pages, record_pages, rest, rest_records, screen
 from voicemind.cli.app import app
 from voicemind.cli.asked import Decision, Decisions, Manner
 from voicemind.cli.asking import agreed
@@ -238,3 +242,11 @@ def test_a_command_that_lacks_something_says_how_it_is_used(arguments: list[str]
 
     assert done.exit_code == 2
     assert "Usage: " in done.output
+
+
+@pytest.mark.parametrize("module", [what_is_asked, mind_pages, record_pages, rest, rest_records, screen])
+def test_the_examples_in_the_code_are_true(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+
+    assert found.attempted
+    assert not found.failed

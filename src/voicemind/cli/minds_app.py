@@ -43,7 +43,7 @@ new version, so every change can be undone.
 app = group("What agents remember: look, change, go back.", EXAMPLES)
 
 EntryArgument = Annotated[str, typer.Argument(metavar="ENTRY", help="A line's id, or how it ends.")]
-EntriesArgument = Annotated[list[str], typer.Argument(metavar="ENTRY...", help="Ids of lines, or how they end.")]
+EntriesArgument = Annotated[list[str], typer.Argument(metavar="ENTRY", help="Ids of lines, or how they end.")]
 TextArgument = Annotated[str, typer.Argument(metavar="TEXT", help="The line, in quotes.")]
 
 
@@ -108,8 +108,8 @@ def versions(
 @app.command()
 def diff(
     agent: AgentArgument,
-    before: Annotated[int | None, typer.Argument(metavar="[FROM]", min=1, help="The older version.")] = None,
-    after: Annotated[int | None, typer.Argument(metavar="[TO]", min=1, help="The newer one.")] = None,
+    before: Annotated[int | None, typer.Argument(metavar="FROM", min=1, help="The older version.")] = None,
+    after: Annotated[int | None, typer.Argument(metavar="TO", min=1, help="The newer one.")] = None,
     user: MindUserOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -127,7 +127,7 @@ def diff(
 @app.command()
 def undo(
     agent: AgentArgument,
-    number: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="The newest, if not said.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="VERSION", min=1, help="The newest, if not said.")] = None,
     user: MindUserOption = None,
     if_version: IfVersionOption = None,
     as_json: JsonOption = False,
@@ -217,7 +217,7 @@ def remove(
 def archive(
     agent: AgentArgument,
     entries: Annotated[
-        list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Lines to put there: ids, or how they end.")
+        list[str] | None, typer.Argument(metavar="ENTRY", help="Lines to put there: ids, or how they end.")
     ] = None,
     user: MindUserOption = None,
     if_version: IfVersionOption = None,

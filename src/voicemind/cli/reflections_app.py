@@ -100,7 +100,7 @@ def retry_reflection(conversation: ConversationArgument, as_json: JsonOption = F
 @reflections.command("review")
 def review_reflections(
     conversation: Annotated[
-        str | None, typer.Argument(metavar="[CONVERSATION]", help="All that wait, if not said.")
+        str | None, typer.Argument(metavar="CONVERSATION", help="All that wait, if not said.")
     ] = None,
     accept_all: Annotated[bool, typer.Option("--accept-all", help="Accept every change, for scripts.")] = False,
     reject_all: Annotated[bool, typer.Option("--reject-all", help="Reject every change, for scripts.")] = False,

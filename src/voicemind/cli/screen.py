@@ -25,8 +25,8 @@ PIPED_WIDTH = 1000
 def plain(text: str) -> str:
     """Text that somebody else wrote, without what would steer the terminal.
 
-    >>> plain("Biscuit\x1b[2J\nand Rollo")
-    'Biscuit�[2J\\nand Rollo'
+    >>> plain("Bis" + chr(27) + "[2Jcuit")
+    'Bis�[2Jcuit'
     """
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 

@@ -4,6 +4,7 @@ import pytest
 from tests.administering import FERRYMAN
 from tests.reflecting import TENANT, Home
 
+from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
 from voicemind.errors import BadRequest, ConversationOver
 from voicemind.llm.scripted import ScriptedLlm
@@ -27,7 +28,7 @@ async def home(store: SqlStore) -> Home:
 
 @pytest.fixture
 async def meetings(home: Home) -> Meetings:
-    return Meetings(home.store, home.opening, home.endings, Intents(ScriptedLlm(), Minds(home.store)))
+    return Meetings(home.store, home.opening, home.endings, Live(limit=5), Intents(ScriptedLlm(), Minds(home.store)))
 
 
 async def test_an_agent_that_has_left_a_meeting_is_not_prepared_for_it_again(meetings: Meetings) -> None:
@@ -49,12 +50,12 @@ async def test_nobody_is_handed_to_an_agent_that_talks_with_somebody_else_in_the
 
 
 async def test_a_meeting_ends_for_everybody_although_one_agent_is_gone(home: Home, store: SqlStore) -> None:
-    known = Meetings(store, home.opening, home.endings, Intents(ScriptedLlm(), Minds(store)))
+    known = Meetings(store, home.opening, home.endings, Live(limit=5), Intents(ScriptedLlm(), Minds(store)))
     for agent in (MARCUS, THALIA):
         await known.prepare(TENANT, agent, participants=["Bob"], meeting_id="council")
     fewer = Home.build(store)
     fewer.opening._roster.presets = {"thalia": THALIA}
-    later = Meetings(store, fewer.opening, fewer.endings, Intents(ScriptedLlm(), Minds(store)))
+    later = Meetings(store, fewer.opening, fewer.endings, Live(limit=5), Intents(ScriptedLlm(), Minds(store)))
     assert {reflection.key.agent for reflection in await later.end(TENANT, "council")} == {"marcus", "thalia"}
     assert {talk.status for talk in await store.conversations(TENANT, meeting_id="council")} == {"ended"}
 

@@ -290,7 +290,7 @@ async def test_orders_of_a_talk_that_is_not_reflected_on_yet_reach_no_prompt(sql
             home = Home.build(store)
             opened = await home.talk("hostile", *orders, "I have a dog.")
             await store.end_conversation(opened.key, "hostile")
-            assert await home.endings.unreflected(opened.key) == ("I have a dog.",)
+            assert await home.endings.unreflected(opened) == ("I have a dog.",)
         finally:
             await store.aclose()
 

@@ -71,6 +71,6 @@ async def test_what_was_said_lately_is_a_glance_however_long_it_is(store: Store)
     opened = await home.talk("long", "I have a dog. " + "My garden is really lovely today. " * 15_000)
     await home.endings.end(opened)
     with anyio.fail_after(2):
-        (said,) = await home.endings.unreflected(opened.key)
+        (said,) = await home.endings.unreflected(opened)
     assert said.startswith("I have a dog.")
     assert len(said) <= 1_000

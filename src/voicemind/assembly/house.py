@@ -112,7 +112,7 @@ class House:
             edits=Edits(self.store, minds, archives),
             endings=self.endings,
             reviews=Reviews(self.store, self.opening, minds, archives),
-            meetings=Meetings(self.store, self.opening, self.endings, Intents(self.llm, minds)),
+            meetings=Meetings(self.store, self.opening, self.endings, self.live, Intents(self.llm, minds)),
             erasing=Erasing(self.store, self.live, minds, archives),
         )
 

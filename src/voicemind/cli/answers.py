@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -86,6 +86,8 @@ class Remembered(msgspec.Struct, frozen=True):
     after: dict[str, str] = {}
     reflection_notes: str = ""
     transcript_length: int = 0
+    reflection_status: str = ""
+    operations: list[Any] = []
 
     @property
     def is_pending(self) -> bool:

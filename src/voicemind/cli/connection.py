@@ -82,5 +82,8 @@ async def finish(server: Server, conversation_id: str) -> None:
     for label, lines in news.items():
         for line in lines:
             note(f"remembered in {label}: {line}", style="green")
-    if not news:
+    if remembered.reflection_status == "review":
+        changes = f"{len(remembered.operations)} change{'' if len(remembered.operations) == 1 else 's'}"
+        note(f"{changes} to the mind wait for a person's word: voicemind reflections review {conversation_id}")
+    elif not news:
         note("Nothing new to remember.")

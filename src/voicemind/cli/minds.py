@@ -19,7 +19,7 @@ from voicemind.errors import BadRequest, UnknownMind
 
 LOCAL = "local"
 """Who talks in a terminal, if nobody says otherwise."""
-LARGEST_FILE = 2 * 1024 * 1024
+LARGEST_FILE = 25 * 1024 * 1024
 
 
 async def list_minds(settings: Settings, *, agent: str | None, user: str | None, wanted: Wanted) -> None:

@@ -117,8 +117,11 @@ class Endings:
                     await settled.wait()
         return False
 
-    async def unreflected(self, key: MindKey, *, wait_s: float = 0.0) -> tuple[str, ...]:
-        """What the person said in ended conversations that is still not memory after `wait_s`."""
+    async def unreflected(self, opened: Opened, *, wait_s: float = 0.0) -> tuple[str, ...]:
+        """What the person said in ended conversations that is still not memory after `wait_s`; nothing where it first needs a person's word."""
+        key = opened.key
+        if opened.agent.reflection == "review":
+            return ()
         if not await self._store.pending_reflections(key) or (wait_s and await self.settled(key, wait_s=wait_s)):
             return ()
         said = [turn.generated[:LONGEST_SAID] for turn in await self._store.unreflected_turns(key)]

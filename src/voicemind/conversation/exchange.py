@@ -58,7 +58,7 @@ class Exchanges:
         if placement.kind == "new":
             await self._store.append_turn(tenant, identity, NewTurn("user", placement.text, heard=placement.text))
         wait_s = 0.0 if stored else self._endings.patience.reflection_s
-        unreflected = await self._endings.unreflected(opened.key, wait_s=wait_s)
+        unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
         said, finished = "", Finished()
         try:
             async with aclosing(

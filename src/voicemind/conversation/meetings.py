@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import uuid_utils
 
 from voicemind.conversation.ending import Endings
+from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, ConversationOver, InMeeting, UnknownConversation
 from voicemind.mind.agent import Agent
@@ -36,8 +37,8 @@ def conversation_in(meeting_id: str, agent: Agent) -> str:
 class Meetings:
     """Prepares and ends meetings. An agent (with one person, where its mind is theirs) is in one live meeting at a time."""
 
-    def __init__(self, store: Store, opening: Opening, endings: Endings, intents: Intents) -> None:
-        self._store, self._opening, self._endings, self._intents = store, opening, endings, intents
+    def __init__(self, store: Store, opening: Opening, endings: Endings, live: Live, intents: Intents) -> None:
+        self._store, self._opening, self._endings, self._live, self._intents = store, opening, endings, live, intents
 
     async def prepare(
         self,
@@ -89,7 +90,11 @@ class Meetings:
         """End the conversations of all agents in the meeting; each reflects on its own. Raises UnknownMeeting."""
         await self._store.meeting(tenant, meeting_id)
         conversations = await self._store.conversations(tenant, meeting_id=meeting_id, limit=MOST_AGENTS)
-        return tuple([await self._endings.end_anyhow(tenant, conversation.id) for conversation in conversations])
+        ended: list[Reflection] = []
+        for conversation in conversations:
+            await self._live.end(tenant, conversation.id)
+            ended.append(await self._endings.end_anyhow(tenant, conversation.id))
+        return tuple(ended)
 
     async def hand_over(self, tenant: str, conversation_id: str, to: Agent) -> Prepared:
         """Pass the person of this conversation on: the next agent gets a conversation of its own and the notes of the first, whose conversation ends.
@@ -113,6 +118,7 @@ class Meetings:
             meeting_id=talk.meeting_id,
             intent_notes=notes,
         )
+        await self._live.end(tenant, conversation_id)
         await self._endings.end(opened)
         meeting = await self._store.meeting(tenant, talk.meeting_id) if talk.meeting_id else None
         return Prepared(meeting, following, following.conversation.intent_notes)

@@ -54,6 +54,8 @@ class Reviews:
                 continue
             finally:
                 self._minds.forget(reflection.key)
+            if done.notes != notes:
+                raise NotWaiting("Somebody else decided on this first.")
             if made is not None and self._archives is not None:
                 await self._archives.catch_up(reflection.key)
             return done

@@ -90,7 +90,7 @@ class Session:
         opened = self.opened
         self._endings.back(opened)
         self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
-        self._unreflected = await self._endings.unreflected(opened.key, wait_s=self._patience.reflection_s)
+        self._unreflected = await self._endings.unreflected(opened, wait_s=self._patience.reflection_s)
 
     async def user_said(self, text: str, *, modality: Modality) -> None:
         """Store the person's turn, then show it."""

@@ -114,7 +114,7 @@ class AgentSessions:
             agent=opened.agent,
             key=opened.key,
             channel="voice",
-            unreflected=await self._endings.unreflected(opened.key, wait_s=self._endings.patience.reflection_s),
+            unreflected=await self._endings.unreflected(opened, wait_s=self._endings.patience.reflection_s),
             person=opened.person,
             intent_notes=talk.intent_notes,
         )

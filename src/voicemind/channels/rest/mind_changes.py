@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Response
 from pydantic import Field
 from starlette.requests import Request
@@ -26,7 +27,8 @@ from voicemind.store.values import MindVersion
 router = APIRouter(route_class=StrictRoute, tags=["minds"], responses=ANSWERS)
 
 MOST_EDITS = 100
-IMPORT_LIMIT_BYTES = 2 * 1024 * 1024
+IMPORT_LIMIT_BYTES = 25 * 1024 * 1024
+"""A mind with ten thousand archived entries is a file of some megabytes."""
 
 
 class EditBody(Body):
@@ -131,9 +133,9 @@ async def _document(request: Request, agent: Agent) -> Document:
         raise WrongContentType(f"Send {MARKDOWN}, or a Letta agent file as application/json.")
     body = await read_body(request, limit=IMPORT_LIMIT_BYTES)
     if kind == "application/json":
-        return letta.parsed(body, agent)
+        return await to_thread.run_sync(letta.parsed, body, agent)
     try:
-        return document.parsed(body.decode())
+        return await to_thread.run_sync(document.parsed, body.decode())
     except UnicodeDecodeError:
         raise BadRequest("The file is not UTF-8.") from None
 

@@ -137,7 +137,9 @@ async def test_after_end_the_conversation_is_complete_and_remembered(client: htt
     answer = await end(client, talk.conversation_id)
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"status", "before", "after", "reflection_notes", "transcript_length"}
+    assert set(body) >= {"status", "before", "after", "reflection_notes", "transcript_length"}
+    assert (body["conversation_id"], body["version"]) == (talk.conversation_id, 2)
+    assert [operation["kind"] for operation in body["operations"]] == ["add", "add"]
     assert (body["status"], body["transcript_length"]) == ("success", 2)
     assert "Biscuit" not in str(body["before"])
     assert "Biscuit" in body["after"]["patient_memory"]

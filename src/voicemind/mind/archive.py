@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anyio
 import numpy as np
 import structlog
 
 from voicemind.clock import monotonic_s
 from voicemind.embedding.contract import Embedder
-from voicemind.errors import ProviderError, VoicemindError
-from voicemind.mind.recall import CANDIDATES, VectorIndex, fused, query, share, statement
+from voicemind.errors import ProviderError, StorageUnavailable, VoicemindError
+from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
-from voicemind.store.values import Entry, MindKey, MindVersion
+from voicemind.store.values import Entry, Found, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 
@@ -57,10 +58,11 @@ class Archives:
         if asked is None:
             return ()
         index = await self._index(version)
-        found = await self._store.find_archived(version.key, asked.words, limit=CANDIDATES)
+        found, meaning = await self._looked_up(version.key, asked, index.vectors)
         by_id = {one.entry.id: one.entry for one in found}
         shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}
-        chosen = fused(shares, await self._alike(asked.text, index.vectors, also=by_id))
+        alike = {} if meaning is None else index.vectors.alike(meaning, also=by_id)
+        chosen = fused(shares, alike)
         missing = [entry_id for entry_id in chosen if entry_id not in by_id]
         by_id |= await self._store.entries(version.key, missing) if missing else {}
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
@@ -94,16 +96,31 @@ class Archives:
         self._forgotten += 1
         self._indexes.clear()
 
-    async def _alike(self, text: str, vectors: VectorIndex, *, also: Iterable[str]) -> Mapping[str, float]:
-        """What is near in meaning; nothing where that cannot be told, and then the words decide alone."""
-        if not len(vectors):
-            return {}
+    async def _looked_up(
+        self, key: MindKey, asked: Query, vectors: VectorIndex
+    ) -> tuple[tuple[Found, ...], Vector | None]:
+        """What holds the words, while the question's own vector is being made: neither waits for the other."""
+        meanings: list[Vector] = []
+        found: tuple[Found, ...] = ()
+        failed: StorageUnavailable | None = None
+        async with anyio.create_task_group() as tasks:
+            if len(vectors):
+                tasks.start_soon(self._embed, asked.text, meanings)
+            try:
+                found = await self._store.find_archived(key, asked.words, limit=CANDIDATES)
+            except StorageUnavailable as error:  # by itself, not as a group of one
+                failed = error
+                tasks.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+        return found, meanings[0] if meanings else None
+
+    async def _embed(self, text: str, meanings: list[Vector]) -> None:
+        """Add the vector; none where it cannot be made, and then the words decide alone."""
         try:
-            (vector,) = await self._embedder.embed([text])
+            meanings.append((await self._embedder.embed([text]))[0])
         except ProviderError as error:
             log.warning("what is remembered is found by its words alone", code=error.code)
-            return {}
-        return vectors.alike(vector, also=also)
 
     async def _index(self, version: MindVersion) -> _Index:
         known = self._indexes.get(version.key)

@@ -16,6 +16,12 @@ from voicemind.store.values import NewVersion
 
 _IDS_AT_ONCE = 500
 _WORDS_AT_MOST = 40
+_STAYS = sa.select(
+    archived_entries.c.entry_id, archived_entries.c.block, archived_entries.c.since, archived_entries.c.until
+).where(
+    archived_entries.c.mind_id == sa.bindparam("mind_id"),
+    archived_entries.c.entry_id.in_(sa.bindparam("ids", expanding=True)),
+)
 _SQLITE_INSERT = sa.text(
     "INSERT INTO entry_search (mind, words, mind_id, entry_id) VALUES (:mind, :words, :mind_id, :entry_id)"
 )
@@ -78,11 +84,19 @@ def page(connection: Connection, mind_id: str, *, number: int | None, after: str
 
 
 def these(connection: Connection, mind_id: str, *, number: int | None, ids: Sequence[str]) -> dict[str, str]:
-    """Those of the ids that are archived, with their blocks."""
+    """Those of the ids that are archived, with their blocks.
+
+    Which versions count is decided here: asked for it, SQLite would look through the whole archive instead of for the ids.
+    """
     blocks: dict[str, str] = {}
     for chunk in _chunks(ids):
-        blocks |= _pairs(connection, _in_archive(mind_id, number).where(archived_entries.c.entry_id.in_(chunk)))
+        rows = connection.execute(_STAYS, {"mind_id": mind_id, "ids": chunk})
+        blocks |= {row.entry_id: row.block for row in rows if _is_there(row.since, row.until, number)}
     return dict(sorted(blocks.items()))
+
+
+def _is_there(since: int, until: int | None, number: int | None) -> bool:
+    return until is None if number is None else since <= number and (until is None or until > number)
 
 
 def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:

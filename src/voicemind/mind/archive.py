@@ -37,6 +37,11 @@ class _Index:
     vectors: VectorIndex
     until_s: float
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to find: no vector, and no entry that lacks one."""
+        return not len(self.vectors) and self.until_s == math.inf
+
 
 class Archives:
     """Finds archived entries by words and by meaning. It neither starts nor closes `embedder`."""
@@ -58,6 +63,8 @@ class Archives:
         if asked is None:
             return ()
         index = await self._index(version)
+        if index.is_empty:
+            return ()
         found, meaning = await self._looked_up(version.key, asked, index.vectors)
         by_id = {one.entry.id: one.entry for one in found}
         shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}

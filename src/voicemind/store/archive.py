@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from voicemind.store.chunks import chunks
 from voicemind.store.tables import archived_entries, entries, entry_vectors
 from voicemind.store.turns import storable
 from voicemind.store.values import NewVersion
 
-_IDS_AT_ONCE = 500
 _WORDS_AT_MOST = 40
 _STAYS = sa.select(
     archived_entries.c.entry_id, archived_entries.c.block, archived_entries.c.since, archived_entries.c.until
@@ -57,7 +57,7 @@ def moved(connection: Connection, tenant: str, mind_id: str, *, version: NewVers
         after.pop(entry.id, None)
     gone = [entry_id for entry_id, label in before.items() if after.get(entry_id) != label]
     come = {entry_id: label for entry_id, label in after.items() if before.get(entry_id) != label}
-    for chunk in _chunks(gone):
+    for chunk in chunks(gone):
         connection.execute(
             sa.update(archived_entries)
             .where(
@@ -89,7 +89,7 @@ def these(connection: Connection, mind_id: str, *, number: int | None, ids: Sequ
     Which versions count is decided here: asked for it, SQLite would look through the whole archive instead of for the ids.
     """
     blocks: dict[str, str] = {}
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         rows = connection.execute(_STAYS, {"mind_id": mind_id, "ids": chunk})
         blocks |= {row.entry_id: row.block for row in rows if _is_there(row.since, row.until, number)}
     return dict(sorted(blocks.items()))
@@ -151,7 +151,7 @@ def without_vector(connection: Connection, mind_id: str, *, model: str, limit: i
 
 def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: str, given: Mapping[str, bytes]) -> None:
     """Keep a vector for each entry that exists, in place of an older one."""
-    for chunk in _chunks(given):
+    for chunk in chunks(given):
         known = connection.execute(
             sa.select(entries.c.id).where(entries.c.mind_id == mind_id, entries.c.id.in_(chunk))
         ).scalars()
@@ -202,7 +202,7 @@ def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any, Any]:
 
 def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Sequence[str]) -> None:
     sqlite = connection.dialect.name == "sqlite"
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         found_rows = connection.execute(
             sa.select(entries.c.id, entries.c.text, entries.c.cue).where(
                 entries.c.mind_id == mind_id, entries.c.id.in_(chunk)
@@ -243,9 +243,3 @@ def _plain(words: Iterable[str]) -> list[str]:
     """Letters and digits alone, each word once."""
     split = (re.findall(r"\w+", word.replace("_", " ").casefold()) for word in words)
     return list(dict.fromkeys(itertools.chain.from_iterable(split)))[:_WORDS_AT_MOST]
-
-
-def _chunks(ids: Iterable[str]) -> Iterable[list[str]]:
-    remaining = iter(ids)
-    while chunk := list(itertools.islice(remaining, _IDS_AT_ONCE)):
-        yield chunk

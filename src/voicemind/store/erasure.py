@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from uuid_utils import uuid7
 from voicemind.clock import utc_now
 from voicemind.errors import UnknownConversation, UnknownUser
 from voicemind.store import archive
+from voicemind.store.chunks import chunks
 from voicemind.store.forgetting import forget
 from voicemind.store.pages import newest_first
 from voicemind.store.tables import (
@@ -33,7 +33,6 @@ from voicemind.store.tables import (
 )
 from voicemind.store.values import Erasure
 
-_AT_ONCE = 500
 _COUNTED = ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users")
 
 
@@ -80,17 +79,17 @@ def unscrubbed(connection: Connection) -> tuple[str, ...]:
 
 def mark_scrubbed(connection: Connection, *, ids: Collection[str]) -> None:
     """The bytes have left the files."""
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         connection.execute(sa.update(erasures).where(erasures.c.id.in_(chunk)).values(scrubbed=True))
 
 
 def _held(connection: Connection, tenant: str, ids: Collection[str]) -> int:
     """Lock the reflections and the conversations, in the order in which a reflection that finishes does; how many conversations there are."""
     found = 0
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         of_these = sa.and_(reflections.c.tenant == tenant, reflections.c.conversation_id.in_(chunk))
         connection.execute(sa.select(reflections.c.id).where(of_these).order_by(reflections.c.id).with_for_update())
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         these = sa.and_(conversations.c.tenant == tenant, conversations.c.id.in_(chunk))
         held = sa.select(conversations.c.id).where(these).order_by(conversations.c.id).with_for_update()
         found += len(connection.execute(held).all())
@@ -102,7 +101,7 @@ def _erase(connection: Connection, tenant: str, ids: Collection[str], *, owned: 
     counts: Counter[str] = Counter()
     touched: set[str] = set()
     begun: dict[str, datetime] = {}
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         for table in (evidence, reflections):
             these = sa.and_(table.c.tenant == tenant, table.c.conversation_id.in_(chunk))
             touched.update(connection.execute(sa.select(table.c.mind_id).where(these).distinct()).scalars())
@@ -170,9 +169,3 @@ def _receipt(connection: Connection, tenant: str, counts: Counter[str]) -> Erasu
     made = Erasure(tenant, str(uuid7()), utc_now(), numbers)
     connection.execute(sa.insert(erasures).values({column.name: getattr(made, column.name) for column in erasures.c}))
     return made
-
-
-def _chunks(names: Iterable[str]) -> Iterable[list[str]]:
-    remaining = iter(names)
-    while chunk := list(itertools.islice(remaining, _AT_ONCE)):
-        yield chunk

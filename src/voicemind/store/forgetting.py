@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Row
 
 from voicemind.clock import utc_now
 from voicemind.store import archive
+from voicemind.store.chunks import chunks
 from voicemind.store.survivors import Gone, Known, Span, gone, mentions, moved_spans, rewritten, rewritten_changes
 from voicemind.store.tables import (
     archived_entries,
@@ -25,7 +26,6 @@ from voicemind.store.tables import (
     turns,
 )
 
-_AT_ONCE = 500
 _SHORTEST_SECRET = 3
 """Characters: a shorter quote tells nothing about anybody, and stands in every sentence."""
 
@@ -182,7 +182,7 @@ def _rewrite_archive(
         spans.setdefault(row.entry_id, []).append((row.since, row.until, row.block))
     moved = moved_spans(spans, contents, loss.gone)
     stale = [entry_id for entry_id in spans if entry_id in loss.gone or entry_id in moved]
-    for chunk in _chunks(stale):
+    for chunk in chunks(stale):
         connection.execute(
             sa.delete(archived_entries).where(
                 archived_entries.c.mind_id == loss.mind_id, archived_entries.c.entry_id.in_(chunk)
@@ -202,11 +202,11 @@ def _rewrite_archive(
 def _delete(connection: Connection, loss: _Loss) -> int:
     """The lost evidence, and all of the entries that are gone; how many pieces of evidence that were."""
     pieces = 0
-    for chunk in _chunks(loss.conversations):
+    for chunk in chunks(loss.conversations):
         pieces += connection.execute(
             sa.delete(evidence).where(evidence.c.mind_id == loss.mind_id, evidence.c.conversation_id.in_(chunk))
         ).rowcount
-    for chunk in _chunks(loss.gone):
+    for chunk in chunks(loss.gone):
         pieces += connection.execute(
             sa.delete(evidence).where(evidence.c.mind_id == loss.mind_id, evidence.c.entry_id.in_(chunk))
         ).rowcount
@@ -234,7 +234,7 @@ def _mend(connection: Connection, loss: _Loss) -> None:
             connection.execute(
                 sa.update(entries).where(entries.c.mind_id == loss.mind_id, entries.c.id == row.id).values(values)
             )
-    for chunk in _chunks(row.id for row in rows if row.id in loss.touched and row.cue):
+    for chunk in chunks(row.id for row in rows if row.id in loss.touched and row.cue):
         connection.execute(
             sa.delete(entry_vectors).where(entry_vectors.c.mind_id == loss.mind_id, entry_vectors.c.entry_id.in_(chunk))
         )
@@ -243,7 +243,7 @@ def _mend(connection: Connection, loss: _Loss) -> None:
 def _said(connection: Connection, loss: _Loss) -> dict[str, Any]:
     """When what is left of each entry's evidence was first said."""
     moments: dict[str, Any] = {}
-    for chunk in _chunks(loss.touched):
+    for chunk in chunks(loss.touched):
         rows = connection.execute(
             sa.select(evidence.c.entry_id, sa.func.min(turns.c.created_at).label("at"))
             .join(
@@ -276,9 +276,3 @@ def _bump(connection: Connection, tenant: str, mind_id: str, *, number: int, con
             changes=[],
         )
     )
-
-
-def _chunks(names: Iterable[str]) -> Iterable[list[str]]:
-    remaining = iter(names)
-    while chunk := list(itertools.islice(remaining, _AT_ONCE)):
-        yield chunk

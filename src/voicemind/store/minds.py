@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +12,10 @@ from uuid_utils import uuid7
 from voicemind.clock import utc_now
 from voicemind.errors import StaleVersion
 from voicemind.store import archive, people
+from voicemind.store.chunks import chunks
 from voicemind.store.tables import entries, evidence, mind_versions, minds
 from voicemind.store.turns import storable
 from voicemind.store.values import Change, Entry, Evidence, MindKey, MindVersion, NewVersion
-
-_IDS_AT_ONCE = 500
-"""SQLite before 3.32 takes no more than 999 parameters in one statement."""
 
 OF_KEY = sa.and_(
     minds.c.tenant == sa.bindparam("tenant"),
@@ -224,9 +221,8 @@ def bare(key: MindKey, row: Row[Any], *, blocks: Mapping[str, tuple[Entry, ...]]
 
 
 def _for_ids(connection: Connection, statement: sa.Executable, *, mind_id: str, ids: Iterable[str]) -> list[Row[Any]]:
-    remaining = iter(ids)
     rows: list[Row[Any]] = []
-    while chunk := list(itertools.islice(remaining, _IDS_AT_ONCE)):
+    for chunk in chunks(ids):
         rows.extend(connection.execute(statement, {"mind_id": mind_id, "ids": chunk}))
     return rows
 

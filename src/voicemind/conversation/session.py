@@ -12,7 +12,7 @@ from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
 from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Piece
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies, Situation
@@ -112,7 +112,7 @@ class Session:
         )
         await self._show(AgentTurn(said.generation, turn))
 
-    def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
+    def answer(self) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands."""
         return self._replies.reply(self._situation())
 

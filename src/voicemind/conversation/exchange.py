@@ -11,7 +11,7 @@ import structlog
 
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
-from voicemind.conversation.transcript import place
+from voicemind.conversation.placement import place
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, Piece, TextDelta
 from voicemind.mind.reply import Replies, Situation

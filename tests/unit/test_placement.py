@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from voicemind.conversation.transcript import place
+from voicemind.conversation.placement import place
 from voicemind.llm.contract import Message
 from voicemind.store.values import Role, Turn
 

@@ -12,6 +12,7 @@ from voicemind.store.connected import Connected
 from voicemind.store.values import (
     Conversation,
     ConversationStatus,
+    Intent,
     MindKey,
     NewTurn,
     NewVersion,
@@ -34,10 +35,10 @@ class SqlConversations(Connected):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        intent_notes: str = "",
+        intent: Intent | None = None,
     ) -> Conversation:
         opening = conversations.Opening(
-            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, intent_notes
+            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, intent or Intent()
         )
         conversations.check(opening)
         return await self._write(partial(conversations.opened, opening=opening))

@@ -169,6 +169,17 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """Notes of an agent for itself, on their way into a conversation.
+
+    `erasures_seen` is what `Store.erasures_made` said before they were begun; None where they are made of nothing that can be erased.
+    """
+
+    notes: str = ""
+    erasures_seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Meeting:
     """A planned encounter of one or more agents with participants; each agent has a conversation of its own in it."""
 

@@ -112,7 +112,8 @@ class Meetings:
         following = await self._opening.open(
             to,
             tenant=tenant,
-            user_id=None if talk.anonymous else talk.user_id,
+            user_id=talk.user_id,
+            anonymous=talk.anonymous,
             conversation_id=conversation_in(talk.meeting_id, to) if talk.meeting_id else None,
             channel=talk.channel,
             meeting_id=talk.meeting_id,

@@ -53,12 +53,13 @@ class Opening:
         user_id: str | None,
         conversation_id: str | None,
         channel: str,
+        anonymous: bool = False,
         meeting_id: str | None = None,
         intent_notes: str = "",
     ) -> Opened:
         """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
 
-        Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting.
+        `anonymous`: the person was made up for an earlier conversation, which this one continues. Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting.
         """
         identity = conversation_id or str(uuid_utils.uuid7())
         person = user_id or f"anonymous-{uuid_utils.uuid7()}"
@@ -67,7 +68,7 @@ class Opening:
             identity,
             user_id=person,
             channel=channel,
-            anonymous=user_id is None,
+            anonymous=anonymous or user_id is None,
             seed=agent.seed(),
             meeting_id=meeting_id,
             intent_notes=intent_notes,

@@ -20,7 +20,7 @@ from voicemind.assembly import EMBEDDERS
 from voicemind.config import Settings
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.mind.reflection.apply import apply
@@ -48,7 +48,7 @@ class NoVerdicts:
     async def start(self) -> None:
         """Nothing to load."""
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         """Refuses."""
         raise ProviderRefused("No model here.", provider=self.name)
         yield Finished()

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from tests.serving import free_port
 
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.ops.server import listening
 
@@ -200,10 +200,10 @@ async def _served(upstream: Upstream, *routes: Route) -> AsyncIterator[None]:
         yield
 
 
-async def _begun(upstream: Upstream, ask: Ask) -> AsyncIterator[TextDelta | Finished]:
+async def _begun(upstream: Upstream, ask: Ask) -> AsyncIterator[Piece]:
     """The answer's pieces; what the model refuses shows with the first, before any header is sent."""
 
-    async def pieces() -> AsyncGenerator[TextDelta | Finished]:
+    async def pieces() -> AsyncGenerator[Piece]:
         async with upstream.work(), aclosing(upstream.model.stream(ask)) as stream:
             async for piece in stream:
                 yield piece
@@ -216,7 +216,7 @@ async def _begun(upstream: Upstream, ask: Ask) -> AsyncIterator[TextDelta | Fini
         message = f"prompt is too long: {count} tokens > {upstream.model.context_tokens} maximum"
         raise Objection(message, code="context_length_exceeded", param="messages") from None
 
-    async def all_pieces() -> AsyncIterator[TextDelta | Finished]:
+    async def all_pieces() -> AsyncIterator[Piece]:
         async with aclosing(running):
             yield first
             async for piece in running:
@@ -281,7 +281,7 @@ def anthropic_event(name: str, **values: Any) -> bytes:
     return f"event: {name}\ndata: {json.dumps({'type': name, **values}, ensure_ascii=False)}\n\n".encode()
 
 
-async def _anthropic_wire(upstream: Upstream, pieces: AsyncIterator[TextDelta | Finished]) -> AsyncIterator[bytes]:
+async def _anthropic_wire(upstream: Upstream, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
     """message_start, a block with a ping among its deltas, message_delta with what it cost, message_stop."""
     usage = {"input_tokens": 1, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude-scripted"}
@@ -325,7 +325,7 @@ def openai_chunk(delta: dict[str, Any] | None = None, *, finish: str | None = No
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
 
 
-async def _openai_wire(upstream: Upstream, pieces: AsyncIterator[TextDelta | Finished]) -> AsyncIterator[bytes]:
+async def _openai_wire(upstream: Upstream, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
     """The role, the text, the reason for the end, what it cost in a chunk without choices, [DONE]."""
     yield openai_chunk({"role": "assistant", "content": "", "refusal": None})
     async for piece in pieces:

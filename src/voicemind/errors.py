@@ -22,6 +22,7 @@
     │   └── ProviderRefused      trying again will not help
     │       └── UpstreamAuth     a service does not accept our key
     ├── StaleVersion             somebody wrote a newer version of the mind first
+    ├── StaleTranscript          the conversation has other turns by now
     ├── StorageUnavailable       the database cannot take or give anything now
     └── Misconfigured            at start only: names the setting and the accepted values
 
@@ -194,6 +195,13 @@ class StaleVersion(VoicemindError):
     """The mind has a newer version than the one this change was made from."""
 
     code = "stale_version"
+    status = 409
+
+
+class StaleTranscript(VoicemindError):
+    """The conversation has other turns than those this change was made from."""
+
+    code = "stale_transcript"
     status = 409
 
 

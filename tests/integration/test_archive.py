@@ -9,7 +9,7 @@ import pytest
 from voicemind.embedding.contract import Vectors
 from voicemind.embedding.scripted import ScriptedEmbedder
 from voicemind.errors import ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Message, Piece
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.archive import Archives
@@ -38,7 +38,7 @@ class Listening(ScriptedLlm):
         super().__init__()
         self.asked: list[Ask] = []
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         self.asked.append(ask)
         async for piece in super().stream(ask):
             yield piece

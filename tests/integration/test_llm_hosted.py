@@ -79,7 +79,7 @@ async def heard(llm: Llm, ask: Ask = ASK) -> tuple[str, Finished | None, Provide
                 async for piece in pieces:
                     if isinstance(piece, Finished):
                         return "".join(said), piece, None
-                    said.append(piece.text)
+                    said.append(piece.text if isinstance(piece, TextDelta) else "")
         except ProviderError as problem:
             error = problem
     if error is not None:

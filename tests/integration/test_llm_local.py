@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
 from voicemind.llm.local import LocalLlm
 from voicemind.models.catalog import find
 
@@ -39,7 +39,7 @@ def _ask(text: str, *, max_tokens: int, urgent: bool = True) -> Ask:
     return Ask((Message("user", text),), max_tokens=max_tokens, temperature=0, urgent=urgent)
 
 
-async def _answer(llm: LocalLlm, ask: Ask) -> list[TextDelta | Finished]:
+async def _answer(llm: LocalLlm, ask: Ask) -> list[Piece]:
     return [piece async for piece in llm.stream(ask)]
 
 

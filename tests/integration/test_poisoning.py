@@ -14,7 +14,7 @@ from tests.attacks import NOON, Attack, attacks, benign, elsewhere, turns_of
 from tests.reflecting import Home
 
 from voicemind.errors import BadRequest
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
@@ -57,7 +57,7 @@ class Lenient:
 
     async def start(self) -> None: ...
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         await anyio.lowlevel.checkpoint()
         assert ask.json_schema is not None
         yield TextDelta(json.dumps(dict.fromkeys(ask.json_schema["properties"], "lasting")))
@@ -75,7 +75,7 @@ class Obedient(Lenient):
     name: str = "obedient"
     operations: Sequence[Operation] = ()
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         await anyio.lowlevel.checkpoint()
         yield TextDelta(json.dumps({"operations": list(map(_as_written, self.operations))}))
         yield Finished()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from voicemind.errors import ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Message, Piece, TextDelta
 from voicemind.llm.scripted import ScriptedLlm, smallest_instance
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,7 @@ async def test_given_replies_come_in_turn() -> None:
 
 
 async def test_it_fails_after_as_many_words_as_it_is_told() -> None:
-    pieces: list[TextDelta | Finished] = []
+    pieces: list[Piece] = []
 
     async def listen() -> None:
         async for piece in ScriptedLlm(replies=("a b c d",), fail_after=2).stream(Ask((MIND,))):

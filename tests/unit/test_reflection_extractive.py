@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemind.errors import ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
@@ -37,7 +37,7 @@ class Answering:
 
     async def start(self) -> None: ...
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         self.asked.append(ask)
         await anyio.lowlevel.checkpoint()
         if isinstance(self.answer, Exception):

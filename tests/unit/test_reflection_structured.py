@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tests.unit.test_reflection_attacks import ATTACKS, ORDERS
 
 from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
 from voicemind.llm.openai import is_strict
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
@@ -53,7 +53,7 @@ class Answering:
 
     async def start(self) -> None: ...
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         self.asked.append(ask)
         await anyio.lowlevel.checkpoint()
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Finished, Message, TextDelta
+from voicemind.llm.contract import Finished, Message, Piece, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
@@ -16,7 +16,7 @@ from voicemind.store.values import MindKey, MindVersion
 
 pytestmark = pytest.mark.anyio
 COUNSELLOR = load_agents()["counsellor"]
-Spoken = list[TextDelta | Finished]
+Spoken = list[Piece]
 
 
 class NoMinds(Minds):

@@ -13,7 +13,7 @@ from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.transcript import place
 from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Finished, Piece, TextDelta
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
 from voicemind.store.values import NewTurn
@@ -32,7 +32,7 @@ class Exchanges:
         self._endings = endings
         self._running: dict[tuple[str, str], tuple[anyio.Lock, int]] = {}
 
-    async def answer(self, situation: Situation, opened: Opened | None) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def answer(self, situation: Situation, opened: Opened | None) -> AsyncGenerator[Piece, None]:
         """The reply, piece by piece; the Finished comes after the turn is stored. Iterate under `aclosing`.
 
         Without a conversation nothing is stored. Closing early stores what was taken, as interrupted.
@@ -47,7 +47,7 @@ class Exchanges:
             async for piece in pieces:
                 yield piece
 
-    async def _kept(self, situation: Situation, opened: Opened) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def _kept(self, situation: Situation, opened: Opened) -> AsyncGenerator[Piece, None]:
         tenant, identity = opened.conversation.tenant, opened.conversation.id
         stored = await self._store.turns(tenant, identity)
         placement = place(stored, situation.history)
@@ -76,7 +76,7 @@ class Exchanges:
                     if isinstance(piece, Finished):
                         finished = piece
                     else:
-                        said += piece.text
+                        said += piece.text if isinstance(piece, TextDelta) else ""
                         yield piece
         except BaseException:
             with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):

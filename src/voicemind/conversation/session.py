@@ -14,7 +14,7 @@ from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
 from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Piece
 from voicemind.mind.context import CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
@@ -123,7 +123,7 @@ class Session:
         )
         await self._show(AgentTurn(said.generation, turn))
 
-    async def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def answer(self) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands."""
         await self._look_again()
         async with aclosing(self._replies.reply(self._situation())) as pieces:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Piece
 from voicemind.speech.audio import Pcm
 from voicemind.store.values import Modality, Turn
 
@@ -104,7 +104,7 @@ class Scene(Protocol):
         """Store the person's turn and show it; returns once it is safe on disk."""
         ...
 
-    def answer(self) -> AsyncGenerator[TextDelta | Finished, None]:
+    def answer(self) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands. Raises ProviderError."""
         ...
 

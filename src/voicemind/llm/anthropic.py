@@ -11,7 +11,7 @@ import msgspec
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, Usage
 from voicemind.llm.hosted import Fields, Patience, Upstream
 from voicemind.llm.refusals import Problem, meaning, refused
 from voicemind.llm.sse import Event
@@ -82,7 +82,7 @@ class AnthropicLlm:
         await to_thread.run_sync(lambda: self._client.messages.with_streaming_response)  # imports more
         self._upstream = Upstream(_Messages(sdk, self._client, self.name), patience=self._patience)
 
-    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
         if self._upstream is None:
             raise ProviderUnavailable("Claude is not connected.", provider=PROVIDER)

@@ -6,13 +6,39 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+ToolChoice = Literal["auto", "none", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for. `parameters` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a function. `arguments` is the whole JSON text as the model wrote it, "{}" where there are none; `id` is the provider's."""
+
+    id: str
+    name: str
+    arguments: str
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line of the chat that the model continues."""
+    """One line of the chat that the model continues.
 
-    role: Literal["system", "user", "assistant"]
+    An assistant's message may hold `tool_calls` besides or instead of words. A tool's message is the result of the call `tool_call_id` and
+    follows the message with that call.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +49,8 @@ class Ask:
     `max_tokens` bounds the answer. `temperature` is 0 to 2. Generation ends before any string of `stop`.
     `json_schema`, where given, is a JSON Schema that the whole answer must satisfy (grammar-constrained where the provider can).
     `urgent` is True where a person waits; what is not urgent gives way to what is.
+    `tools` may be called as `tool_choice` says; `must_call`, where given, names the one that has to be. `top_p` is 0 to 1; `seed` makes the same
+    question give the same answer as far as the provider can; None leaves either to the provider.
     """
 
     messages: tuple[Message, ...]
@@ -31,13 +59,19 @@ class Ask:
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     urgent: bool = True
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    must_call: str = ""
+    top_p: float | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the answer; never empty."""
+    """The next piece of the answer; never empty. `is_refusal` marks words with which the model declines to answer."""
 
     text: str
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +85,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last thing of every answer: why it ended (`length` means that `max_tokens` cut it) and what it cost."""
+    """The last thing of every answer: why it ended and what it cost.
 
-    reason: Literal["stop", "length"] = "stop"
+    `length` means that `max_tokens` cut it, `tool_calls` that the results of the calls before it are waited for, `refusal` that the model declined.
+    """
+
+    reason: Literal["stop", "length", "tool_calls", "refusal"] = "stop"
     usage: Usage = field(default_factory=Usage)
+
+
+Piece = TextDelta | ToolCall | Finished
+"""What an answer comes in: words and whole calls in the order in which the model gave them, then one Finished."""
 
 
 class Llm(Protocol):
@@ -74,8 +115,8 @@ class Llm(Protocol):
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured (a model file is missing)."""
         ...
 
-    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished, None]:
-        """Answer, piece by piece; exactly one Finished comes last.
+    def stream(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+        """Answer, piece by piece; exactly one Finished comes last. A call comes when all of it is there.
 
         Iterate it under `contextlib.aclosing`: closing early stops the generation at the provider within a second.
         Raises ProviderUnavailable or ProviderRefused.

@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from voicemind.errors import ProviderError, ProviderRefused
-from voicemind.llm.contract import Ask, Finished, TextDelta
+from voicemind.llm.contract import Ask, Finished, Piece, TextDelta
 from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, refused, unavailable
 from voicemind.llm.sse import Event, SseParser
 
@@ -90,7 +90,7 @@ class Upstream:
         self._refused: dict[str, int] = {}
         self._httpx = httpx2
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
         budget = _Budget(self._patience.urgent_s if ask.urgent else self._patience.idle_s)
         while True:
@@ -107,7 +107,7 @@ class Upstream:
                     raise failed.error from failed.__cause__
             await anyio.sleep(delay_s)
 
-    async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[TextDelta | Finished]:
+    async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[Piece]:
         parser, reader, cutter = SseParser(), self._service.reader(), _Cutter(ask.stop)
         size, is_open, within_s = 0, True, budget.left_s  # after the first packet, the connection's own limit holds
         async with AsyncExitStack() as stack:

@@ -14,7 +14,7 @@ import anyio
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderError, ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Usage
 from voicemind.models.catalog import Model, located
 from voicemind.models.llama import Llama
 
@@ -56,7 +56,7 @@ class LocalLlm:
             raise Misconfigured("VOICEMIND_LLM_MODEL", problem)
         self._llama = await to_thread.run_sync(self._load, path)
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Answer, piece by piece; what is not urgent comes in one piece when it is complete."""
         if not ask.urgent:
             for piece in await self._patiently(ask):
@@ -88,7 +88,7 @@ class LocalLlm:
             if llama is not None:
                 await to_thread.run_sync(llama.close)
 
-    async def _patiently(self, ask: Ask) -> list[TextDelta | Finished]:
+    async def _patiently(self, ask: Ask) -> list[Piece]:
         """The whole answer, begun again as often as an urgent ask breaks it off."""
         while True:
             await self._slot.take(urgent=False)
@@ -101,7 +101,8 @@ class LocalLlm:
                 while (piece := await run.next()) is not None:
                     if isinstance(piece, Finished):
                         return [TextDelta("".join(text)), piece] if any(text) else [piece]
-                    text.append(piece.text)
+                    if isinstance(piece, TextDelta):
+                        text.append(piece.text)
             finally:
                 run.leave()
 
@@ -179,7 +180,7 @@ class _Run:
         self._provider = provider
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._pieces: deque[TextDelta | Finished] = deque()  # bounded by the ask's max_tokens
+        self._pieces: deque[Piece] = deque()  # bounded by the ask's max_tokens
         self._news = anyio.Event()
         self._over = False
         self._left = False
@@ -190,7 +191,7 @@ class _Run:
         """Nobody reads on: the thread stops at its next token, or its next step of the prompt."""
         self._left = True
 
-    async def next(self) -> TextDelta | Finished | None:
+    async def next(self) -> Piece | None:
         """The next piece; None at the end. Raises what the model refused or failed with."""
         while not self._pieces:
             if self._over:
@@ -229,13 +230,13 @@ class _Run:
             self._tell(Finished("length" if self._cut else "stop", _usage(usage)))
         return self._left
 
-    def _tell(self, piece: TextDelta | Finished | None) -> None:
+    def _tell(self, piece: Piece | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._arrived, piece)
         except RuntimeError:  # the loop is closed: nobody is left to be told
             self._left = True
 
-    def _arrived(self, piece: TextDelta | Finished | None) -> None:
+    def _arrived(self, piece: Piece | None) -> None:
         """On the event loop; None is the end."""
         if piece is None:
             self._over = True

@@ -11,7 +11,7 @@ import msgspec
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, Usage
 from voicemind.llm.hosted import Fields, Patience, Upstream
 from voicemind.llm.refusals import Problem, meaning, refused
 from voicemind.llm.sse import Event
@@ -75,7 +75,7 @@ class OpenAiLlm:
         service = _ChatCompletions(sdk, self._client, self.name, is_openai=self._base_url.rstrip("/") == BASE_URL)
         self._upstream = Upstream(service, patience=self._patience)
 
-    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
         if self._upstream is None:
             raise ProviderUnavailable("The service is not connected.", provider=PROVIDER)

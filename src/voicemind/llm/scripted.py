@@ -10,7 +10,7 @@ from typing import Any, Literal
 import anyio
 
 from voicemind.errors import ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Usage
 
 _WORD = re.compile(r"[a-z0-9']+")
 _SMALL_WORDS = frozenset(
@@ -56,7 +56,7 @@ class ScriptedLlm:
     async def start(self) -> None:
         """Nothing has to be loaded."""
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Answer word by word."""
         prompt = sum(_tokens(message) for message in ask.messages)
         if prompt > self.context_tokens:

@@ -28,9 +28,13 @@ def fitting(messages: Sequence[Message], *, chars: int) -> tuple[Message, ...]:
     """The newest messages, of at most `chars` characters together, oldest first; the newest one is always there.
 
     Where some had to go, a note in front says how many. The oldest go in strides of half the room, so that the beginning of the prompt stays
-    the same for many turns.
+    the same for many turns. The person's last words stay with whatever came after them: a tool's result without its call means nothing.
     """
-    first = _first_kept([len(message.content) for message in messages], chars)
+    first = _first_kept([_size(message) for message in messages], chars)
+    asked = last_of_the_person(messages)
+    first = first if asked is None else min(first, asked)
+    while first < len(messages) - 1 and messages[first].role == "tool":
+        first += 1
     kept = tuple(messages[first:])
     if not first:
         return kept
@@ -38,6 +42,15 @@ def fitting(messages: Sequence[Message], *, chars: int) -> tuple[Message, ...]:
     if kept[0].role == "user":
         return (Message("user", f"{note}\n{kept[0].content}"), *kept[1:])
     return (Message("user", note), *kept)
+
+
+def last_of_the_person(messages: Sequence[Message]) -> int | None:
+    """The index of the person's last message; None where there is none."""
+    return next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role == "user"), None)
+
+
+def _size(message: Message) -> int:
+    return len(message.content) + sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
 
 
 def _first_kept(sizes: Sequence[int], room: int) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from voicemind.errors import ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Llm, Message, Piece, TextDelta, Tool, ToolCall, ToolChoice
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.discretion import Discreet
-from voicemind.mind.history import fitting
+from voicemind.mind.history import fitting, last_of_the_person
 from voicemind.store.values import MindKey, MindVersion
 
 CHARS_A_TOKEN = 3
@@ -24,10 +25,29 @@ SAID_LATELY = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the caller wants of the answer; None and () leave it to the agent. The fields are those of `Ask`.
+
+    `intent` is a tag that says what the turn is about: an agent's routing may go by it.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    must_call: str = ""
+    intent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What a reply depends on besides the mind.
 
-    `history` is the conversation so far, oldest first; its last message is the person's. `unreflected` are things the person said in earlier
+    `history` is the conversation so far, oldest first; its last message is the person's, or the result of a tool. `unreflected` are things the person said in earlier
     conversations that have not become memory yet. `person` is who talks, where the mind is not theirs alone. `guidance` is what the platform that carries the conversation wants to add.
     `intent_notes` are the agent's own for this conversation: it acts on them and never says them.
     """
@@ -40,9 +60,7 @@ class Situation:
     person: str = ""
     guidance: str = ""
     intent_notes: str = ""
-    max_tokens: int | None = None
-    temperature: float | None = None
-    stop: tuple[str, ...] = ()
+    wishes: Wishes = Wishes()
 
 
 class Replies:
@@ -53,7 +71,7 @@ class Replies:
         self._minds = minds
         self._archives = archives
 
-    async def reply(self, situation: Situation) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def reply(self, situation: Situation) -> AsyncGenerator[Piece, None]:
         """The answer, piece by piece; exactly one Finished comes last. Iterate under `aclosing`. Raises ProviderError, StorageUnavailable."""
         agent = situation.agent
         if agent.model not in (None, self._llm.name):
@@ -61,11 +79,18 @@ class Replies:
                 f"{agent.name} is to think with {agent.model}, and this server thinks with {self._llm.name}.",
                 provider=self._llm.name,
             )
+        wishes = situation.wishes
         ask = Ask(
             messages=await self._messages(situation),
             max_tokens=self._answer_tokens(situation),
-            temperature=agent.temperature if situation.temperature is None else situation.temperature,
-            stop=situation.stop,
+            temperature=agent.temperature if wishes.temperature is None else wishes.temperature,
+            stop=wishes.stop,
+            json_schema=wishes.json_schema,
+            tools=wishes.tools,
+            tool_choice=wishes.tool_choice,
+            must_call=wishes.must_call,
+            top_p=wishes.top_p,
+            seed=wishes.seed,
         )
         async with aclosing(_discreet(self._llm.stream(ask), situation.intent_notes)) as pieces:
             async for piece in pieces:
@@ -83,17 +108,19 @@ class Replies:
         version = await self._minds.newest(situation.key)
         system = self._system(situation, version)
         history = tuple(situation.history)
-        if history and history[-1].role == "user":
-            history = (*history[:-1], Message("user", await self._beside(situation, version)))
+        at = last_of_the_person(history)
+        if at is not None:
+            asked = Message("user", await self._beside(situation, version, history[: at + 1]))
+            history = (*history[:at], asked, *history[at + 1 :])
         room = (self._llm.context_tokens - self._answer_tokens(situation)) * CHARS_A_TOKEN - len(system)
         return (Message("system", system), *fitting(history, chars=max(room, 400)))
 
-    async def _beside(self, situation: Situation, version: MindVersion | None) -> str:
-        """The person's last words with what they call up."""
-        newest = situation.history[-1].content
+    async def _beside(self, situation: Situation, version: MindVersion | None, talk: Sequence[Message]) -> str:
+        """The person's last words, with which `talk` ends, and what they call up."""
+        newest = talk[-1].content
         if self._archives is None or version is None:
             return newest
-        said = [message.content for message in situation.history[-SAID_LATELY:]]
+        said = [message.content for message in talk if message.content and message.role != "tool"][-SAID_LATELY:]
         recalled = await self._archives.recall(version, said, person=situation.person, names=(situation.agent.name,))
         return prompt.beside(newest, recalled)
 
@@ -112,17 +139,15 @@ class Replies:
 
     def _answer_tokens(self, situation: Situation) -> int:
         """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""
-        return min(situation.max_tokens or situation.agent.max_tokens, self._llm.context_tokens // 4)
+        return min(situation.wishes.max_tokens or situation.agent.max_tokens, self._llm.context_tokens // 4)
 
 
-async def _discreet(
-    answer: AsyncGenerator[TextDelta | Finished, None], notes: str
-) -> AsyncGenerator[TextDelta | Finished, None]:
+async def _discreet(answer: AsyncGenerator[Piece, None], notes: str) -> AsyncGenerator[Piece, None]:
     """The answer without a recital of the notes, with which it ends."""
     guard = Discreet(notes) if notes else None
     async with aclosing(answer) as pieces:
         async for piece in pieces:
-            if guard is None:
+            if guard is None or isinstance(piece, ToolCall):
                 yield piece
                 continue
             text = guard.rest() if isinstance(piece, Finished) else guard.feed(piece.text)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from voicemind.store.people_contract import Meetings, People
+from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
     ArchivedEntry,
     Conversation,
@@ -81,6 +82,24 @@ class Conversations(Protocol):
 
     async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
         """All turns in order. Raises UnknownConversation."""
+        ...
+
+    async def revise_turns(
+        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
+    ) -> tuple[Turn, ...]:
+        """Do the edits in order, in one transaction, and mark the conversation as active now; returns all turns as they are then.
+
+        `turns` is how many turns the caller had seen. Raises StaleTranscript where there are others by now (read them and decide anew),
+        UnknownConversation, ConversationOver.
+        """
+        ...
+
+    async def settle_turns(self, tenant: str, conversation_id: str, turns: Sequence[NewTurn]) -> bool:
+        """Put these turns in the place of all turns, once: the platform that carried the conversation says how it really went.
+
+        Also for a conversation that has ended, as long as its reflection has not begun. False, and nothing is changed, where that is too late
+        or the conversation is settled already. Raises UnknownConversation.
+        """
         ...
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:

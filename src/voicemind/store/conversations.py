@@ -37,6 +37,7 @@ _COLUMNS = (
     conversations.c.meeting_id,
     conversations.c.intent_notes,
     conversations.c.turns,
+    conversations.c.settled_at,
 )
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")

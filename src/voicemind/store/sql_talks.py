@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from voicemind.store import conversations, reflections, turns
+from voicemind.store import conversations, reflections, revisions, turns
 from voicemind.store.connected import Connected
+from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
     Conversation,
     ConversationStatus,
@@ -65,6 +66,17 @@ class SqlConversations(Connected):
 
     async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
         return await self._read(partial(turns.all_turns, tenant=tenant, conversation_id=conversation_id))
+
+    async def revise_turns(
+        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
+    ) -> tuple[Turn, ...]:
+        revise = revisions.Revise(tenant, conversation_id, tuple(edits), turns)
+        return await self._writer.write_many(revisions.revise_turns, revise)
+
+    async def settle_turns(self, tenant: str, conversation_id: str, turns: Sequence[NewTurn]) -> bool:
+        told = tuple(turns)
+        work = partial(revisions.settle_turns, tenant=tenant, conversation_id=conversation_id, told=told)
+        return await self._write(work)
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
         return await self._write(partial(conversations.ended, key=key, conversation_id=conversation_id))

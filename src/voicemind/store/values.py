@@ -148,7 +148,8 @@ class Found:
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 
-    `meeting_id` names the meeting it belongs to. `intent_notes` were written before it, for the agent alone.
+    `meeting_id` names the meeting it belongs to. `intent_notes` were written before it, for the agent alone. `settled_at` is when the
+    platform that carried it told us how it really went.
     """
 
     tenant: str
@@ -164,6 +165,7 @@ class Conversation:
     meeting_id: str | None = None
     intent_notes: str = ""
     turns: int = 0
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +228,21 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A function that the agent asked the platform to call; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What one side said. `seq` counts from 1 in its conversation.
 
     `generated` is what was said or written; `heard` is how much of it reached the person (equal for user turns; None: not known).
-    `timings_ms` are latency parts in milliseconds (`heard`, `thought_first`, `spoke_first`).
+    `timings_ms` are latency parts in milliseconds (`heard`, `thought_first`, `spoke_first`). `calls` are what an agent's turn ended
+    with, where it ended with calls; such a turn may have no words.
     """
 
     seq: int
@@ -241,6 +253,7 @@ class Turn:
     interrupted: bool = False
     modality: Modality = "text"
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +266,7 @@ class NewTurn:
     interrupted: bool = False
     modality: Modality = "text"
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

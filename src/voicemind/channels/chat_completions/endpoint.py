@@ -18,12 +18,12 @@ from voicemind.clock import epoch_ms
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, VoicemindError
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Finished, Piece, TextDelta
 from voicemind.mind.agent import Agent
-from voicemind.mind.reply import Situation
+from voicemind.mind.reply import Situation, Wishes
 from voicemind.mind.roster import Roster
 
-Pieces = AsyncGenerator[TextDelta | Finished, None]
+Pieces = AsyncGenerator[Piece, None]
 
 
 class EventStream(Response):
@@ -120,9 +120,7 @@ class ChatCompletions:
             channel="voice" if request.elevenlabs_extra_body else "text",
             history=asked.history,
             guidance=asked.guidance,
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature,
-            stop=asked.stop,
+            wishes=Wishes(max_tokens=asked.max_tokens, temperature=asked.temperature, stop=asked.stop),
         )
 
 
@@ -132,17 +130,17 @@ async def _whole(pieces: Pieces) -> tuple[str, Finished]:
         async for piece in pieces:
             if isinstance(piece, Finished):
                 finished = piece
-            else:
+            elif isinstance(piece, TextDelta):
                 text += piece.text
     return text, finished
 
 
 async def _frames(
-    first: TextDelta | Finished, pieces: Pieces, chunks: wire.Chunks, *, wants_usage: bool
+    first: Piece, pieces: Pieces, chunks: wire.Chunks, *, wants_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(pieces):
         yield chunks.delta({"role": "assistant", "content": ""})
-        piece: TextDelta | Finished | None = first
+        piece: Piece | None = first
         try:
             while piece is not None:
                 if isinstance(piece, Finished):
@@ -150,7 +148,8 @@ async def _frames(
                     if wants_usage:
                         yield chunks.usage(piece.usage)
                     break
-                yield chunks.delta({"content": piece.text})
+                if isinstance(piece, TextDelta):
+                    yield chunks.delta({"content": piece.text})
                 piece = await anext(pieces, None)
         except VoicemindError as error:
             yield wire.error_frame(error.code, "The answer broke off.")

@@ -14,7 +14,7 @@ from voicemind.engines.cascade.heard import SpokenClause, heard_text
 from voicemind.engines.cascade.pace import FRAME_MS, Pace
 from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
 from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Finished, TextDelta
+from voicemind.llm.contract import Piece, TextDelta
 from voicemind.speech.audio import Pcm
 from voicemind.speech.tts.contract import Tts
 
@@ -24,7 +24,7 @@ CLAUSES_AHEAD = 3
 LONGEST_REPLY_MS = 3_600_000.0
 """No reply sounds longer than an hour, whatever a client says."""
 
-Answer = AsyncGenerator[TextDelta | Finished, None]
+Answer = AsyncGenerator[Piece, None]
 
 
 class SpokenReply:

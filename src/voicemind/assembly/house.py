@@ -48,7 +48,9 @@ from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
+from voicemind.ops import connections
 from voicemind.ops.auth import Guests, Keys
+from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
 from voicemind.ops.signatures import Secrets
@@ -230,6 +232,7 @@ class House:
             ],
             guests=self.guests,
             allowed_origins=self.settings.origins,
+            limits=Limits(Rates(self.settings.rate_per_minute), Room(self.settings.max_concurrent_requests)),
         )
 
 
@@ -260,7 +263,13 @@ async def _listening(settings: Settings, host: str, port: int, *, models: bool =
     house = House.build(settings)
     async with (
         house.open(models=models) as app,
-        listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url,
+        listening(
+            app,
+            host=host,
+            port=port,
+            largest_frame=MAX_FRAME_BYTES,
+            patience=connections.Patience(settings.slow_request_s, settings.keep_alive_s),
+        ) as url,
     ):
         try:
             yield url

@@ -15,7 +15,7 @@ from voicemind.errors import Forbidden, Unauthenticated, VoicemindError
 from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Guests, host_is_ours, origin_is_ours
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
-GUARDED_PREFIXES = ("/api/", "/v1/", "/voice-conversation")
+GUARDED_PREFIXES = ("/api/", "/v1/", "/agents/", "/chat/completions", "/responses", "/voice-conversation")
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     api_keys: SecretStr = Field(
         SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only."
     )
+    elevenlabs_webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_alias("ELEVENLABS_WEBHOOK_SECRET", "ELEVENLABS_WEBHOOK_SECRET"),
+        description="Secret of ElevenLabs' post-call webhook, or tenant:secret,tenant2:secret2; ELEVENLABS_WEBHOOK_SECRET counts too. Empty: no webhook is taken.",
+    )
     api_key: SecretStr = Field(SecretStr(""), description="The key that the command line sends to a server.")
     server: str = Field(
         "", description="Address of the server that the command line talks to; empty: http://HOST:PORT."

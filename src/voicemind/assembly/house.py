@@ -23,7 +23,9 @@ from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
 from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
+from voicemind.channels.webhooks.endpoint import Webhooks
 from voicemind.config import Settings
+from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges
@@ -33,6 +35,7 @@ from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
+from voicemind.conversation.settling import Settling
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
@@ -49,6 +52,7 @@ from voicemind.mind.roster import Roster
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
+from voicemind.ops.signatures import Secrets
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -95,6 +99,7 @@ class House:
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.secrets = Secrets(settings.elevenlabs_webhook_secret.get_secret_value(), tenants=self.guests.keys.tenants)
         minds = Minds(self.store)
         archives = Archives(self.store, self.embedder)
         self.replies = Replies(self.llm, minds, archives)
@@ -199,9 +204,10 @@ class House:
             guests=self.guests,
             problem=self.why_not_ready,
         )
-        sessions = AgentSessions(
-            self.store, self.opening, self.endings, meetings=self.rooms.meetings, replies=self.replies
-        )
+        briefing = Briefing(self.store, self.endings, self.replies)
+        sessions = AgentSessions(self.opening, meetings=self.rooms.meetings, briefing=briefing)
+        settling = Settling(self.store, self.opening, self.endings, exchanges=exchanges, live=self.live)
+        webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
         answering = Answering(self.opening, exchanges, merges_prompt=self.settings.platform_prompt == "merge")
         completions = ChatCompletions(answering, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
@@ -209,6 +215,7 @@ class House:
             [
                 *admin.routes(),
                 *sessions.routes(),
+                *webhooks.routes(),
                 *completions.routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),

@@ -18,6 +18,7 @@ from voicemind.store.values import (
     ConversationStatus,
     Entry,
     Found,
+    Intent,
     MindKey,
     MindSummary,
     MindVersion,
@@ -42,13 +43,14 @@ class Conversations(Protocol):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        intent_notes: str = "",
+        intent: Intent | None = None,
     ) -> Conversation:
         """Make the conversation, its user and its mind where they do not exist yet; return the conversation as it is stored.
 
         An existing conversation is returned unchanged (the caller compares agent and user). A new mind gets version 1 by author `preset`, whose
         blocks hold one entry without evidence for each text of `seed`, under fresh ids. Called twice at once, it still makes one of each.
         With `meeting_id` (which must exist, else UnknownMeeting), raises InMeeting where this mind has an active or detached conversation in another meeting.
+        Raises StaleVersion where something was erased since the notes of `intent` were begun.
         """
         ...
 

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         pattern="^(auto|extractive|structured|scripted)$",
         description="How conversations become memory: extractive, structured, scripted, or auto: structured with anthropic and openai, else extractive.",
     )
+    platform_prompt: str = Field(
+        "merge",
+        pattern="^(merge|ignore)$",
+        description="What becomes of the system prompt that a voice platform or client sends: merge adds it behind the mind, ignore leaves it out.",
+    )
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
+from voicemind.channels.answering import Answering
 from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
@@ -219,7 +220,8 @@ class House:
         sessions = AgentSessions(self.opening, meetings=self.rooms.meetings, briefing=briefing)
         settling = Settling(self.store, self.opening, self.endings, exchanges=exchanges, live=self.live)
         webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
-        completions = ChatCompletions(self.opening, exchanges, self.roster)
+        answering = Answering(self.opening, exchanges, merges_prompt=self.settings.platform_prompt == "merge")
+        completions = ChatCompletions(answering, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [

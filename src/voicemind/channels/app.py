@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Scope
 
+from voicemind.channels.chat_completions.identity import HEADERS as CALLER_HEADERS
 from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
 from voicemind.errors import VoicemindError
@@ -43,7 +44,7 @@ def application(
                 CORSMiddleware,
                 allow_origins=list(allowed_origins),
                 allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "if-match"],
+                allow_headers=["authorization", "content-type", "if-match", *CALLER_HEADERS.values()],
                 expose_headers=["x-request-id", "etag"],
             )
         ]

@@ -20,7 +20,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
 SIGNED_PATHS = frozenset({"/api/elevenlabs/webhook"})
 """What is told here is signed, byte by byte, with a secret of its own: it needs no key, and may come to whatever name a tunnel gives this server."""
 
-GUARDED_PREFIXES = ("/api/", "/v1/", "/voice-conversation")
+GUARDED_PREFIXES = ("/api/", "/v1/", "/agents/", "/chat/completions", "/responses", "/voice-conversation")
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -63,28 +63,42 @@ class Shown:
     any: bool = True
 
 
-def shown(sayings: Sequence[str], told: str) -> Shown:
-    """How `told` shows these sayings, of which it may leave out some, and break off in one."""
-    if len(sayings) == 1 and sayings[0].strip() == told.strip():
+def shown(sayings: Sequence[str], told: Sequence[str]) -> Shown:
+    """How `told` shows these sayings, of which it may leave out some, and break off in some."""
+    if len(sayings) == len(told) == 1 and sayings[0].strip() == told[0].strip():
         return Shown((sayings[0],))
-    left = sounded(told)
+    whole = " ".join(told)
+    left = sounded(whole)
+    total = len(left)
+    starts = [total]
+    for text in reversed(told):
+        starts.append(starts[-1] - len(sounded(text)))
+    ours = [sounded(said) for said in sayings]
     heard: list[str] = []
-    for said in sayings:
-        letters = sounded(said)
-        at = _where(letters, told=told, left=left)
+    for number, said in enumerate(sayings):
+        at = _where(ours[number], told=whole, left=left)
         if at is not None:
             heard.append(said)
-            left = left[at + len(letters) :]
-        elif left and letters.startswith(left):
-            heard.append(_beginning(said, len(left), told=told))
-            left = ""
-        else:
-            part = _roughly(said, told) if left else ""
-            heard.append(part)
-            left = "" if part else left
+            left = left[at + len(ours[number]) :]
+            continue
+        breaks = [start - total + len(left) for start in starts]
+        breaks += [left.find(later[:_LONG]) for later in ours[number + 1 :] if len(later) >= _LONG]
+        common = _common(ours[number], left)
+        count = max((at for at in breaks if 0 < at <= common), default=0)
+        rough = _roughly(said, whole) if not count and left and len(sayings) == 1 else ""
+        if not rough and common >= _LONG:
+            count = count or common
+        heard.append(rough or (_beginning(said, count, told=whole) if count else ""))
+        left = "" if rough else left[count:]
     if not any(heard):
-        return Shown(tuple(heard), told, any=False)
-    return Shown(tuple(heard), _ending(told, len(left)))
+        return Shown(tuple(heard), whole, any=False)
+    return Shown(tuple(heard), _ending(whole, len(left)))
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters the two begin with alike."""
+    length = min(len(one), len(other))
+    return next((at for at in range(length) if one[at] != other[at]), length)
 
 
 def _where(letters: str, *, told: str, left: str) -> int | None:

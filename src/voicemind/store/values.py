@@ -264,6 +264,13 @@ class Turn:
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     calls: tuple[Call, ...] = ()
 
+    @property
+    def reached(self) -> str:
+        """What of it counts as said: the person's words; of the agent's, those that were heard. Of an answer that broke off without anybody knowing, none."""
+        if self.role == "user" or (self.heard is None and not self.interrupted):
+            return self.generated
+        return self.heard or ""
+
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:

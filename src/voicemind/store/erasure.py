@@ -72,10 +72,12 @@ def of_user(connection: Connection, tenant: str, user_id: str) -> Erasure:
     return _receipt(connection, tenant, counts)
 
 
-def listed(connection: Connection, tenant: str, *, limit: int) -> tuple[Erasure, ...]:
+def listed(
+    connection: Connection, tenant: str, *, before: tuple[datetime, str] | None, limit: int
+) -> tuple[Erasure, ...]:
     """The newest first."""
     statement = sa.select(erasures).where(erasures.c.tenant == tenant)
-    rows = connection.execute(newest_first(statement, erasures, before=None).limit(limit))
+    rows = connection.execute(newest_first(statement, erasures, before=before).limit(limit))
     return tuple(Erasure(row.tenant, row.id, row.created_at, row.counts, scrubbed=row.scrubbed) for row in rows)
 
 

@@ -210,6 +210,24 @@ async def test_a_file_goes_out_and_comes_back_the_same(client: httpx.AsyncClient
     assert differing <= {"version"}
 
 
+async def test_a_file_does_not_bring_back_what_was_erased_since(client: httpx.AsyncClient) -> None:
+    await add(client, "Ada likes rivers.")
+    await remembered(client, "I live in Oslo.", conversation_id="talk-2")
+    file = await client.get(f"{MIND}/export")
+    kind = {"content-type": "text/markdown"}
+    assert any("Biscuit" in line for line in lines(await mind(client)))
+    assert (await client.delete(f"{API}/conversations/{TALK}")).status_code == 200
+    left = lines(await mind(client))
+    back = await client.post(f"{MIND}/import", content=file.content, headers=kind)
+    assert back.status_code == 200, back.text
+    assert lines(back.json()) == left
+    assert "Biscuit" not in back.text
+    assert "1 of 3 entries were left out" in back.json()["notes"]
+    assert (await client.delete(f"{API}/users/{ADA}")).status_code == 200
+    again = await client.post(f"{MIND}/import", content=file.content, headers=kind)
+    assert (lines(again.json()), "3 of 3" in again.json()["notes"]) == ([], True)
+
+
 async def test_a_mind_is_brought_to_somebody_new(client: httpx.AsyncClient) -> None:
     file = await client.get(f"{MIND}/export")
     kind = {"content-type": "text/markdown"}

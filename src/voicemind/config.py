@@ -125,6 +125,20 @@ class Settings(BaseSettings):
     )
     allowed_origins: str = Field("", description="Web origins that may call besides our own page, separated by commas.")
 
+    filler_ms: int = Field(
+        900,
+        ge=0,
+        le=60_000,
+        description="How late an answer to a voice platform may begin before a few words are said, in milliseconds; 0: never any.",
+    )
+    apologies: bool = Field(
+        default=True, description="Whether a voice platform is given an apology to speak where an answer fails."
+    )
+    keep_unnamed: bool = Field(
+        default=True,
+        description="Whether chat completions that name no conversation are kept, told apart by how they began.",
+    )
+
     max_concurrent_sessions: int = Field(
         50,
         ge=1,

@@ -16,6 +16,7 @@
     │   ├── InMeeting            the agent is in another live meeting (names it)
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
+    │   ├── Superseded           a newer request of the same conversation took this one's place
     │   └── Busy                 at capacity, with a time to come back
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
@@ -147,6 +148,13 @@ class ConversationOver(ClientMistake):
     """The conversation has ended; nothing can be added to it."""
 
     code = "already_ended"
+    status = 409
+
+
+class Superseded(ClientMistake):
+    """A newer request of the same conversation took this one's place; its answer was stopped."""
+
+    code = "superseded"
     status = 409
 
 

@@ -27,7 +27,7 @@ from voicemind.config import Settings
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.erasing import Erasing
-from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
@@ -111,6 +111,7 @@ class House:
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
         self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.exchanges = Exchanges(self.store, self.replies, self.endings, manners=Manners.of(settings))
         self.rooms = Rooms(
             store=self.store,
             roster=self.roster,
@@ -136,6 +137,7 @@ class House:
             stack.callback(tasks.cancel_scope.cancel)
             if models:
                 tasks.start_soon(self._load)
+            await stack.enter_async_context(self.exchanges.running())
             yield self._application()
 
     async def _load(self) -> None:
@@ -192,12 +194,11 @@ class House:
         )
 
     def _application(self) -> ASGIApp:
-        exchanges = Exchanges(self.store, self.replies, self.endings)
         admin = Admin(
             store=self.store,
             opening=self.opening,
             endings=self.endings,
-            exchanges=exchanges,
+            exchanges=self.exchanges,
             live=self.live,
             roster=self.roster,
             guests=self.guests,
@@ -205,9 +206,9 @@ class House:
         )
         briefing = Briefing(self.store, self.endings, self.replies)
         sessions = AgentSessions(self.opening, meetings=self.rooms.meetings, briefing=briefing)
-        settling = Settling(self.store, self.opening, self.endings, exchanges=exchanges, live=self.live)
+        settling = Settling(self.store, self.opening, self.endings, exchanges=self.exchanges, live=self.live)
         webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
-        completions = ChatCompletions(self.opening, exchanges, self.roster)
+        completions = ChatCompletions(self.opening, self.exchanges, self.roster)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [

@@ -134,9 +134,9 @@ class Exchanges:
             found = _reconciled(stored, situation, None)
             if found.does == "replay":
                 return _repeated(found.replay), len(stored)
-        before = len(stored)
+        before = turns = len(stored)
         if found.edits:
-            stored = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
+            turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
         wait_s = 0.0 if before else self._endings.patience.reflection_s
         generation = Generation(situation.history)
         situation = replace(
@@ -146,7 +146,7 @@ class Exchanges:
             person=opened.person,
             intent_notes=opened.intent_notes,
         )
-        return self._started(generation, situation, opened, turns=len(stored)), before
+        return self._started(generation, situation, opened, turns=turns), before
 
     def _started(
         self, generation: Generation, situation: Situation, opened: Opened | None, *, turns: int = 0

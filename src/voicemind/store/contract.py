@@ -84,10 +84,8 @@ class Conversations(Protocol):
         """All turns in order. Raises UnknownConversation."""
         ...
 
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
-    ) -> tuple[Turn, ...]:
-        """Do the edits in order, in one transaction, and mark the conversation as active now; returns all turns as they are then.
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
+        """Do the edits in order, in one transaction, and mark the conversation as active now; returns how many turns there are then.
 
         `turns` is how many turns the caller had seen. Raises StaleTranscript where there are others by now (read them and decide anew),
         UnknownConversation, ConversationOver.

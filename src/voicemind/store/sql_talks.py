@@ -67,9 +67,7 @@ class SqlConversations(Connected):
     async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
         return await self._read(partial(turns.all_turns, tenant=tenant, conversation_id=conversation_id))
 
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
-    ) -> tuple[Turn, ...]:
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
         revise = revisions.Revise(tenant, conversation_id, tuple(edits), turns)
         return await self._writer.write_many(revisions.revise_turns, revise)
 

@@ -18,6 +18,7 @@
     │   ├── ConversationOver     the conversation has already ended
     │   ├── Superseded           a newer request of the same conversation took this one's place
     │   └── Busy                 at capacity, with a time to come back
+    │       └── TooOften         more requests than this caller may send
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
@@ -167,6 +168,13 @@ class Busy(ClientMistake):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooOften(Busy):
+    """This caller sends more requests than it may."""
+
+    code = "rate_limit_exceeded"
+    status = 429
 
 
 class ProviderError(VoicemindError):

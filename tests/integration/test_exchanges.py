@@ -75,7 +75,7 @@ class Place:
         wishes: Wishes = Wishes(),  # noqa: B008 - frozen
     ) -> AsyncGenerator[Piece]:
         asked = Situation(self.opened.agent, self.opened.key, "voice", history=messages(*talk), wishes=wishes)
-        async with aclosing(self.exchanges.answer(asked, self.opened, aloud=aloud)) as pieces:
+        async with aclosing(self.exchanges.answer(asked, self.opened, aloud=aloud, fills=aloud)) as pieces:
             async for piece in pieces:
                 yield piece
 

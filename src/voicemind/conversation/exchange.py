@@ -66,18 +66,18 @@ class Exchanges:
             self._tasks.cancel_scope.cancel()
 
     async def answer(
-        self, situation: Situation, opened: Opened | None, *, aloud: bool = False
+        self, situation: Situation, opened: Opened | None, *, aloud: bool = False, fills: bool = False
     ) -> AsyncGenerator[Piece, None]:
         """The reply, piece by piece; the Finished comes after the turn is stored. Iterate under `aclosing`.
 
         The request is placed in the transcript first: asked again, it joins the answer that is on its way or gets the one that was given.
         Where everybody who takes an answer leaves early, the model is stopped and what was said is stored as interrupted. Without a
-        conversation nothing is stored. With `aloud` a late or failed answer is spoken for. Raises ProviderError, StorageUnavailable,
+        conversation nothing is stored. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
         ConversationOver, Superseded.
         """
         generation, stored = await self._begun(situation, opened)
         words, late_s = "", math.inf
-        if aloud:
+        if aloud and fills:
             words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
         said = False
         try:

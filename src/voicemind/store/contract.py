@@ -19,6 +19,7 @@ from voicemind.store.values import (
     Entry,
     Found,
     Intent,
+    Match,
     MindKey,
     MindSummary,
     MindVersion,
@@ -167,6 +168,10 @@ class Minds(Protocol):
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         """Entries of the archive that hold any of these plain words (in any form, in text or cue), the best match first."""
+        ...
+
+    async def match_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Match, ...]:
+        """The same within milliseconds, for a person who waits: of many words that are common in a large archive, the rarer ones may decide alone."""
         ...
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:

@@ -82,7 +82,7 @@ class Webhooks:
         if len(body) > KEPT_BYTES:
             self._seen.add(signature)
             return _answer("ignored", "Recordings are not kept.")
-        content = await to_thread.run_sync(decoded, bytes(body), Any)
+        content = await to_thread.run_sync(_content, bytes(body))
         event = wire.event(content)
         name = (signature.tenant, event.kind, event.told.platform_id)
         if event.told.platform_id and name in self._done:
@@ -90,7 +90,7 @@ class Webhooks:
             return _answer("repeated", "This was told before.")
         outcome = await self._outcome(signature.tenant, event)
         self._seen.add(signature)
-        if outcome.status != "ignored":
+        if outcome.status in ("settled", "ended"):
             self._done.add(name)
         log.info(
             "a platform told of a call",
@@ -173,6 +173,10 @@ class Webhooks:
         if opened.conversation.status in ("active", "detached"):
             return opened
         return await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=None, channel=CHANNEL)
+
+
+def _content(body: bytes) -> Any:
+    return decoded(body, object)
 
 
 def _answer(status: str, why: str, *, conversation_id: str | None = None) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -104,9 +104,7 @@ def _told(data: Any) -> Told:
 
 def _turns(transcript: Any) -> Iterator[NewTurn]:
     """What was said, without what was not: no words and no calls."""
-    if not isinstance(transcript, Sequence) or isinstance(transcript, str):
-        return
-    for item in transcript[:MAX_TURNS]:
+    for item in _list(transcript)[:MAX_TURNS]:
         role, heard = _text(item, "role"), _text(item, "message").strip()
         modality: Literal["speech", "text"] = "text" if _text(item, "source_medium") == "text" else "speech"
         if role == "user" and heard:
@@ -120,9 +118,7 @@ def _turns(transcript: Any) -> Iterator[NewTurn]:
 
 
 def _calls(calls: Any) -> Iterator[Call]:
-    if not isinstance(calls, Sequence) or isinstance(calls, str):
-        return
-    for call in calls:
+    for call in _list(calls):
         name = _text(call, "tool_name")
         if name:
             yield Call(_text(call, "request_id"), name, _text(call, "params_as_json") or "{}")
@@ -179,7 +175,11 @@ def begin(
 
 
 def _at(content: Any, name: str) -> Any:
-    return content.get(name) if isinstance(content, Mapping) else None
+    return cast("dict[str, Any]", content).get(name) if isinstance(content, dict) else None
+
+
+def _list(content: Any) -> list[Any]:
+    return cast("list[Any]", content) if isinstance(content, list) else []
 
 
 def _text(content: Any, name: str) -> str:

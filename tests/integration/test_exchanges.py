@@ -149,9 +149,16 @@ async def test_a_newer_history_stops_the_older_answer(store: Store) -> None:
         guess = there.pieces("I want")
         there.llm.go(1)
         assert await anext(guess) == TextDelta("What ")
-        newer = there.pieces("I want a dog")
-        there.llm.go()
-        assert "".join([p.text async for p in newer if isinstance(p, TextDelta)]) == "A dog, fine. "
+        answers: list[str] = []
+
+        async def ask_anew() -> None:
+            answers.append(await there.said("I want a dog"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask_anew)
+            await there.llm.stopped.wait()
+            there.llm.go()
+        assert answers == ["A dog, fine. "]
         with pytest.raises(Superseded):
             await anext(guess)
         await guess.aclose()

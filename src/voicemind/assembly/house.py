@@ -35,8 +35,8 @@ from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
-from voicemind.conversation.unnamed import Unnamed
 from voicemind.conversation.settling import Settling
+from voicemind.conversation.unnamed import Unnamed
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError

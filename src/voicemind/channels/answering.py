@@ -24,9 +24,7 @@ class Answering:
     `unnamed` finds the conversation of a request that names none; without it such a request is answered and nothing is kept.
     """
 
-    def __init__(
-        self, opening: Opening, exchanges: Exchanges, *, unnamed: Unnamed | None, merges_prompt: bool
-    ) -> None:
+    def __init__(self, opening: Opening, exchanges: Exchanges, *, unnamed: Unnamed | None, merges_prompt: bool) -> None:
         self._opening, self._exchanges, self._unnamed = opening, exchanges, unnamed
         self._merges_prompt = merges_prompt
 

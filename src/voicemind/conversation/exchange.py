@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from voicemind.conversation.ending import Endings
 from voicemind.conversation.fillers import apology, filler, without_fillers
 from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
-from voicemind.conversation.transcript import Reconciled, reconcile
+from voicemind.conversation.told import fingerprint
+from voicemind.conversation.transcript import Kind, Reconciled, reconcile
 from voicemind.errors import ProviderError, StaleTranscript, StorageUnavailable, Superseded
 from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
 from voicemind.mind.reply import Replies, Situation
@@ -28,6 +30,9 @@ log = structlog.get_logger(__name__)
 ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
 STOP_LIMIT_S = 5.0
+KNOWN = 10_000
+"""Conversations whose last requests are remembered."""
+MOST_SUPERSEDED = 16
 
 Name = tuple[str, str]
 
@@ -49,6 +54,22 @@ class Manners:
         return cls(settings.filler_ms / 1000 if settings.filler_ms else math.inf, settings.apologies)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The fingerprints of a conversation's last request, and of those that later ones have revised."""
+
+    last: int | None = None
+    superseded: tuple[int, ...] = ()
+
+    def then(self, request: int, *, kind: Kind) -> _Asked:
+        revised = () if self.last is None or kind not in ("revised", "continuation") else (self.last,)
+        others = [one for one in (*self.superseded, *revised) if one != request]
+        return _Asked(request, tuple(others[-MOST_SUPERSEDED:]))
+
+
+_NOTHING = _Asked()
+
+
 class Exchanges:
     """Answers requests and keeps the transcript. `running` has to be entered first."""
 
@@ -57,6 +78,7 @@ class Exchanges:
         self._tasks: TaskGroup | None = None
         self._locks: dict[Name, tuple[anyio.Lock, int]] = {}
         self._answering: dict[Name, Generation] = {}
+        self._asked: OrderedDict[Name, _Asked] = OrderedDict()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -121,7 +143,8 @@ class Exchanges:
         tenant, identity = name
         stored = await self._store.turns(tenant, identity)
         current = self._answering.get(name)
-        found = _reconciled(stored, situation, current)
+        asked = self._asked.get(name, _NOTHING)
+        found = _reconciled(stored, situation, asked, current)
         if found.does == "join" and current is not None:
             return current, len(stored)
         if found.does == "replay":
@@ -131,12 +154,13 @@ class Exchanges:
             with anyio.move_on_after(STOP_LIMIT_S):
                 await current.over.wait()
             stored = await self._store.turns(tenant, identity)
-            found = _reconciled(stored, situation, None)
+            found = _reconciled(stored, situation, asked, None)
             if found.does == "replay":
                 return _repeated(found.replay), len(stored)
         before = turns = len(stored)
         if found.edits:
             turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
+        self._remember(name, asked.then(fingerprint(situation.history), kind=found.kind))
         wait_s = 0.0 if before else self._endings.patience.reflection_s
         generation = Generation(situation.history)
         situation = replace(
@@ -147,6 +171,12 @@ class Exchanges:
             intent_notes=opened.intent_notes,
         )
         return self._started(generation, situation, opened, turns=turns), before
+
+    def _remember(self, name: Name, asked: _Asked) -> None:
+        self._asked[name] = asked
+        self._asked.move_to_end(name)
+        if len(self._asked) > KNOWN:
+            self._asked.popitem(last=False)
 
     def _started(
         self, generation: Generation, situation: Situation, opened: Opened | None, *, turns: int = 0
@@ -194,9 +224,15 @@ def _name(opened: Opened) -> Name:
     return opened.conversation.tenant, opened.conversation.id
 
 
-def _reconciled(stored: Sequence[Turn], situation: Situation, current: Generation | None) -> Reconciled:
-    pending = current.messages if current else None
-    return reconcile(stored, situation.history, pending=pending, spoken=without_fillers)
+def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None) -> Reconciled:
+    return reconcile(
+        stored,
+        situation.history,
+        pending=current.messages if current else None,
+        spoken=without_fillers,
+        superseded=asked.superseded,
+        modality="speech" if situation.channel == "voice" else "text",
+    )
 
 
 def _turn(said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> NewTurn:

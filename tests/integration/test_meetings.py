@@ -2,6 +2,7 @@
 
 import pytest
 from tests.administering import FERRYMAN
+from tests.erasing import WORD, dump
 from tests.reflecting import TENANT, Home
 
 from voicemind.conversation.live import Live
@@ -13,6 +14,7 @@ from voicemind.mind.context import Minds
 from voicemind.mind.intent import Intents
 from voicemind.mind.roster import Roster
 from voicemind.store.sql import SqlStore
+from voicemind.store.values import NewTurn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,30 @@ async def test_nobody_is_handed_to_an_agent_that_talks_with_somebody_else_in_the
     with pytest.raises(BadRequest):
         await meetings.hand_over(TENANT, identity, THALIA)
     assert (await home.store.conversation(TENANT, identity)).status == "active"
+
+
+async def test_erasing_somebody_without_a_name_erases_the_talk_they_were_passed_on_to_and_the_notes(
+    home: Home, meetings: Meetings, database_url: str
+) -> None:
+    first = await home.opening.open(MARCUS, tenant=TENANT, user_id=None, conversation_id="first", channel="chat")
+    await home.store.append_turn(TENANT, "first", NewTurn("user", "My secret is zq1w.", heard="My secret is zq1w."))
+    following = await meetings.hand_over(TENANT, "first", THALIA)
+    person = first.conversation.user_id
+    assert (following.opened.conversation.user_id, following.opened.conversation.anonymous) == (person, True)
+    assert "zq1w" in following.intent_notes
+    await home.store.erase_user(TENANT, person)
+    assert await home.store.conversations(TENANT) == ()
+    assert not WORD.search("".join(dump(database_url).values()))
+
+
+async def test_erasing_the_first_talk_of_somebody_without_a_name_erases_the_notes_that_were_made_of_it(
+    home: Home, meetings: Meetings, database_url: str
+) -> None:
+    await home.opening.open(MARCUS, tenant=TENANT, user_id=None, conversation_id="first", channel="chat")
+    await home.store.append_turn(TENANT, "first", NewTurn("user", "My secret is zq1w.", heard="My secret is zq1w."))
+    await meetings.hand_over(TENANT, "first", THALIA)
+    await home.store.erase_conversation(TENANT, "first")
+    assert not WORD.search("".join(dump(database_url).values()))
 
 
 async def test_a_meeting_ends_for_everybody_although_one_agent_is_gone(home: Home, store: SqlStore) -> None:

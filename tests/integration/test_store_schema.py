@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -64,6 +65,17 @@ async def started_and_closed(url: str) -> None:
         await store.start()
         await store.open_conversation(KEY, "talk", user_id="anna", channel="browser")
         await store.aclose()
+
+
+def at_step(url: str, step: str) -> None:
+    """Make the tables of an older Voicemind."""
+    config = Config()
+    config.set_main_option("script_location", str(voicemind.store.migrations.__path__[0]))
+    engine = database.open_engine(database.parse_url(url))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, step)
+    engine.dispose()
 
 
 def change(url: str, statement: str) -> None:
@@ -133,6 +145,28 @@ async def test_somebody_elses_tables_are_refused_and_left_alone(database_url: st
     engine = database.open_engine(database.parse_url(database_url))
     assert sa.inspect(engine).get_table_names() == ["users"]
     engine.dispose()
+
+
+async def test_what_an_older_voicemind_stored_is_there_after_the_migration(database_url: str) -> None:
+    await anyio.to_thread.run_sync(at_step, database_url, "0002")
+    noon = "'2026-05-01T12:00:00.000000+00:00'"
+    for statement in (
+        f"INSERT INTO users VALUES ('acme', 'anna', false, {noon})",
+        "INSERT INTO conversations (tenant, id, agent, user_id, channel, status, anonymous, turns, created_at, active_at) "
+        f"VALUES ('acme', 'talk', 'counsellor', 'anna', 'browser', 'active', false, 1, {noon}, {noon})",
+        "INSERT INTO turns (tenant, conversation_id, seq, role, generated, heard, interrupted, modality, created_at) "
+        f"VALUES ('acme', 'talk', 1, 'user', 'Hello', 'Hello', false, 'speech', {noon})",
+    ):
+        change(database_url, statement)
+    store = SqlStore(database_url)
+    with anyio.fail_after(60):
+        await store.start()
+        (turn,) = await store.turns("acme", "talk")
+        talk = await store.conversation("acme", "talk")
+        await store.aclose()
+    assert (turn.generated, turn.calls) == ("Hello", ())
+    assert (talk.turns, talk.settled_at) == (1, None)
+    assert differences(database_url) == []
 
 
 @pytest.mark.parametrize("statement", [0, 1, 4, 9, 12])

@@ -18,6 +18,7 @@ PLAIN = (
     "voicemind.speech.audio",
     "voicemind.mind.agent",
     "voicemind.store.values",
+    "voicemind.store.turn_edits",
 )
 """Modules of plain values, which contracts may share; other contracts are too."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from voicemind.channels.rest.transcripts import elevenlabs, markdown
-from voicemind.store.values import Conversation, Turn
+from voicemind.store.values import Call, Conversation, Turn
 
 BEGAN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TALK = Conversation(
@@ -60,3 +61,17 @@ def test_a_turn_cannot_pretend_to_be_another_one() -> None:
         "**marcus** (12:00:06): Well?",
     ]
     assert "*(heard: None that)*" in told
+
+
+def test_what_the_agent_called_is_told_with_its_turn() -> None:
+    called = replace(TURNS[2], generated="", heard="", calls=(Call("call-1", "end_call", '{"reason": "bye"}'),))
+    (item,) = elevenlabs(TALK, (called,))["transcript"]
+    assert item["tool_calls"] == [
+        {
+            "request_id": "call-1",
+            "tool_name": "end_call",
+            "params_as_json": '{"reason": "bye"}',
+            "tool_has_been_called": True,
+        }
+    ]
+    assert '*(called end_call: ("reason": "bye"))*' in markdown(TALK, (called,)).splitlines()

@@ -170,6 +170,8 @@ def _show_turn(turn: Turn, talk: Conversation) -> None:
     paragraph(f"{turn.seq} {name} › {turn.generated}")
     if turn.heard is not None and turn.heard != turn.generated:
         paragraph(f"heard: {turn.heard or 'nothing'}", style="dim", indent=4)
+    for call in turn.calls:
+        paragraph(f"called {call.name}: {call.arguments}", style="dim", indent=4)
 
 
 def show_meetings(meetings: Sequence[Meeting]) -> None:

@@ -173,6 +173,14 @@ class Conversation(Record, frozen=True):
     turns: int
 
 
+class Call(Record, frozen=True):
+    """A function that the agent asked the platform to call; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class Turn(Record, frozen=True):
     """What one side said; `heard` is how much of it reached the person, None where that is not known."""
 
@@ -183,6 +191,7 @@ class Turn(Record, frozen=True):
     interrupted: bool
     modality: str
     created_at: datetime
+    calls: list[Call] = []
 
 
 class Transcript(Record, frozen=True):

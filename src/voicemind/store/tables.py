@@ -169,6 +169,7 @@ conversations = sa.Table(
     sa.Column("ended_at", UtcTime),
     sa.Column("meeting_id", sa.String(ID_LENGTH)),
     sa.Column("intent_notes", sa.Text, nullable=False, server_default=""),
+    sa.Column("settled_at", UtcTime),
     sa.PrimaryKeyConstraint("tenant", "id"),
     sa.ForeignKeyConstraint(["tenant", "user_id"], ["users.tenant", "users.id"]),
     sa.Index(None, "tenant", "created_at", "id"),
@@ -190,6 +191,7 @@ turns = sa.Table(
     sa.Column("modality", sa.String(16), nullable=False),
     sa.Column("timings_ms", sa.JSON(none_as_null=True)),  # null: nothing was measured
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("calls", sa.JSON(none_as_null=True)),  # null: none
     sa.PrimaryKeyConstraint("tenant", "conversation_id", "seq"),
     sa.ForeignKeyConstraint(["tenant", "conversation_id"], ["conversations.tenant", "conversations.id"]),
     sqlite_with_rowid=False,  # the turns of a conversation lie side by side

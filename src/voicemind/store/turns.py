@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +14,13 @@ from sqlalchemy.engine import Connection
 from voicemind.clock import utc_now
 from voicemind.errors import ConversationOver, UnknownConversation, VoicemindError
 from voicemind.store.tables import conversations, minds, reflections, turns
-from voicemind.store.values import MindKey, NewTurn, Turn
+from voicemind.store.turn_edits import placed
+from voicemind.store.values import Call, MindKey, NewTurn, Turn
 
 OPEN = ("active", "detached")
 PENDING = ("waiting", "running")
 
-_COLUMNS = (
+COLUMNS = (
     turns.c.seq,
     turns.c.role,
     turns.c.generated,
@@ -28,8 +29,9 @@ _COLUMNS = (
     turns.c.interrupted,
     turns.c.modality,
     turns.c.timings_ms,
+    turns.c.calls,
 )
-_LOCK = (
+LOCK = (
     sa.select(conversations.c.id, conversations.c.status, conversations.c.turns)
     .where(
         conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id.in_(sa.bindparam("ids", expanding=True))
@@ -37,7 +39,7 @@ _LOCK = (
     .order_by(conversations.c.id)
     .with_for_update()
 )
-_INSERT = sa.insert(turns)
+INSERT = sa.insert(turns)
 _COUNT = (
     sa.update(conversations)
     .where(
@@ -46,7 +48,7 @@ _COUNT = (
     .values(turns=conversations.c.turns + sa.bindparam("added"), active_at=sa.bindparam("now"))
 )
 _ALL = (
-    sa.select(*_COLUMNS)
+    sa.select(*COLUMNS)
     .where(turns.c.tenant == sa.bindparam("tenant"), turns.c.conversation_id == sa.bindparam("id"))
     .order_by(turns.c.seq)
 )
@@ -90,7 +92,7 @@ def append_turns(connection: Connection, appends: Sequence[Append]) -> list[Turn
 
 def all_turns(connection: Connection, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
     """All turns in order. Raises UnknownConversation."""
-    found = tuple(_turn(row) for row in connection.execute(_ALL, {"tenant": tenant, "id": conversation_id}))
+    found = tuple(turn_of(row) for row in connection.execute(_ALL, {"tenant": tenant, "id": conversation_id}))
     if not found and connection.execute(_EXISTS, {"tenant": tenant, "id": conversation_id}).first() is None:
         raise UnknownConversation("there is no such conversation")
     return found
@@ -99,7 +101,7 @@ def all_turns(connection: Connection, tenant: str, conversation_id: str) -> tupl
 def unreflected_turns(connection: Connection, key: MindKey, *, limit: int) -> tuple[Turn, ...]:
     """User turns whose reflection on this mind has not happened yet; the newest `limit`, oldest first."""
     statement = (
-        sa.select(*_COLUMNS)
+        sa.select(*COLUMNS)
         .join(
             conversations,
             sa.and_(conversations.c.tenant == turns.c.tenant, conversations.c.id == turns.c.conversation_id),
@@ -119,12 +121,12 @@ def unreflected_turns(connection: Connection, key: MindKey, *, limit: int) -> tu
         .order_by(conversations.c.ended_at.desc(), conversations.c.id.desc(), turns.c.seq.desc())
         .limit(limit)
     )
-    return tuple(_turn(row) for row in reversed(connection.execute(statement).all()))
+    return tuple(turn_of(row) for row in reversed(connection.execute(statement).all()))
 
 
 def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Append]) -> dict[int, Turn | VoicemindError]:
     ids = sorted({append.conversation_id for append in appends.values()})
-    found = {row.id: row for row in connection.execute(_LOCK, {"tenant": tenant, "ids": ids})}
+    found = {row.id: row for row in connection.execute(LOCK, {"tenant": tenant, "ids": ids})}
     counts = {row.id: row.turns for row in found.values() if row.status in OPEN}
     now = utc_now()
     outcomes: dict[int, Turn | VoicemindError] = {}
@@ -132,14 +134,14 @@ def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Appen
     for index, append in appends.items():
         name = append.conversation_id
         if name not in counts:
-            outcomes[index] = _refusal(known=name in found)
+            outcomes[index] = refusal(known=name in found)
             continue
         counts[name] += 1
-        stored = _placed(append.turn, seq=counts[name], now=now)
+        stored = storable_turn(placed(append.turn, seq=counts[name], now=now))
         outcomes[index] = stored
-        rows.append(_row(tenant, name, stored))
+        rows.append(row_of(tenant, name, stored))
     if rows:
-        connection.execute(_INSERT, rows)
+        connection.execute(INSERT, rows)
         _count(connection, tenant, Counter(row["conversation_id"] for row in rows), now=now)
     return outcomes
 
@@ -151,7 +153,8 @@ def _count(connection: Connection, tenant: str, added: Counter[str], *, now: dat
         connection.execute(_COUNT, {"of_tenant": tenant, "ids": ids, "added": number, "now": now})
 
 
-def _refusal(*, known: bool) -> VoicemindError:
+def refusal(*, known: bool) -> VoicemindError:
+    """Why a conversation that is not open takes nothing."""
     return (
         ConversationOver("the conversation has ended")
         if known
@@ -159,20 +162,18 @@ def _refusal(*, known: bool) -> VoicemindError:
     )
 
 
-def _placed(turn: NewTurn, *, seq: int, now: datetime) -> Turn:
-    return Turn(
-        seq=seq,
-        role=turn.role,
+def storable_turn(turn: Turn) -> Turn:
+    """The turn as any database can hold it."""
+    return replace(
+        turn,
         generated=storable(turn.generated),
         heard=None if turn.heard is None else storable(turn.heard),
-        created_at=now,
-        interrupted=turn.interrupted,
-        modality=turn.modality,
-        timings_ms=dict(turn.timings_ms),
+        calls=tuple(Call(storable(call.id), storable(call.name), storable(call.arguments)) for call in turn.calls),
     )
 
 
-def _row(tenant: str, conversation_id: str, turn: Turn) -> dict[str, Any]:
+def row_of(tenant: str, conversation_id: str, turn: Turn) -> dict[str, Any]:
+    """The turn as a row of its table."""
     return {
         "tenant": tenant,
         "conversation_id": conversation_id,
@@ -184,9 +185,12 @@ def _row(tenant: str, conversation_id: str, turn: Turn) -> dict[str, Any]:
         "modality": turn.modality,
         "timings_ms": turn.timings_ms or None,
         "created_at": turn.created_at,
+        "calls": [asdict(call) for call in turn.calls] or None,
     }
 
 
-def _turn(row: Any) -> Turn:
-    seq, role, generated, heard, created_at, interrupted, modality, timings_ms = row
-    return Turn(seq, role, generated, heard, created_at, interrupted, modality, timings_ms or {})
+def turn_of(row: Any) -> Turn:
+    """The turn of a row of `COLUMNS`."""
+    seq, role, generated, heard, created_at, interrupted, modality, timings_ms, calls = row
+    named = tuple(Call(**call) for call in calls or ())
+    return Turn(seq, role, generated, heard, created_at, interrupted, modality, timings_ms or {}, named)

@@ -21,7 +21,10 @@ router = APIRouter(route_class=StrictRoute, tags=["conversations"], responses=AN
 
 
 class ConversationShape(Shape):
-    """A talk with an agent. `intent_notes` were written before it for the agent alone; `turns` is how many there are."""
+    """A talk with an agent. `intent_notes` were written before it for the agent alone; `turns` is how many there are.
+
+    `settled_at` is when the platform that carried it told how it really went: null where none has.
+    """
 
     id: str
     agent: str
@@ -35,10 +38,19 @@ class ConversationShape(Shape):
     meeting_id: str | None
     intent_notes: str
     turns: int
+    settled_at: datetime | None
+
+
+class CallShape(Shape):
+    """A function that the agent asked the platform to call; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 class TurnShape(Shape):
-    """What one side said. `heard` is how much of it reached the person: null where that is not known."""
+    """What one side said. `heard` is how much of it reached the person: null where that is not known. `calls` are what an agent's turn ended with."""
 
     seq: int
     role: Role
@@ -48,6 +60,7 @@ class TurnShape(Shape):
     modality: Modality
     created_at: datetime
     timings_ms: Mapping[str, float]
+    calls: list[CallShape]
 
 
 class Receipt(Shape):

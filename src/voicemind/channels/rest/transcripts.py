@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from voicemind.mind.plain import one_line
-from voicemind.store.values import Conversation, ConversationStatus, Turn
+from voicemind.store.values import Call, Conversation, ConversationStatus, Turn
 
 _LONGEST_TURN = 100_000
 _STATUS: dict[ConversationStatus, str] = {
@@ -34,6 +34,7 @@ def markdown(conversation: Conversation, turns: Sequence[Turn]) -> str:
         lines += ["", f"**{one_line(names[turn.role])}** ({turn.created_at:%H:%M:%S}): {_plain(turn.generated)}"]
         if turn.heard is not None and turn.heard != turn.generated:
             lines.append(f"*(heard: {_plain(turn.heard) or 'nothing'})*")
+        lines += [f"*(called {_plain(call.name)}: {_plain(call.arguments)})*" for call in turn.calls]
     return "\n".join(lines) + "\n"
 
 
@@ -81,11 +82,21 @@ def _item(turn: Turn, began: float) -> dict[str, Any]:
         "message": heard,
         "original_message": turn.generated if heard != turn.generated else None,
         "interrupted": turn.interrupted,
-        "tool_calls": [],
+        "tool_calls": [_call(call) for call in turn.calls],
         "tool_results": [],
         "feedback": None,
         "time_in_call_secs": max(0, int(turn.created_at.timestamp() - began)),
         "conversation_turn_metrics": {"metrics": metrics} if metrics else None,
         "source_medium": ("audio" if turn.modality == "speech" else "text") if turn.role == "user" else None,
         "created_at_unix_ms": int(turn.created_at.timestamp() * 1000),
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    """Their `ConversationHistoryTranscriptToolCallCommonModel`."""
+    return {
+        "request_id": call.id,
+        "tool_name": call.name,
+        "params_as_json": call.arguments,
+        "tool_has_been_called": True,
     }

@@ -282,9 +282,10 @@ async def test_a_secret_says_whose_calls_they_are_and_no_key_is_needed(tmp_path:
 
 
 async def test_through_a_tunnel_only_what_is_signed_comes_in(client: httpx.AsyncClient) -> None:
-    foreign = {"host": "random-words.tunnel.example"}
-    assert (await tell(client, said(item("user", RIGHT)), **foreign)).json()["status"] == "ignored"
-    assert (await tell(client, said(), secret="wsec_somebody-elses", **foreign)).status_code == 401
+    tunnel = "random-words.tunnel.example"
+    foreign = {"host": tunnel}
+    assert (await tell(client, said(item("user", RIGHT)), host=tunnel)).json()["status"] == "ignored"
+    assert (await tell(client, said(), secret="wsec_somebody-elses", host=tunnel)).status_code == 401
     assert (await client.post(INITIATION, json={}, headers=foreign)).status_code == 403
     assert (await client.get(WEBHOOK, headers=foreign)).status_code == 405
 

@@ -178,8 +178,8 @@ def _at(content: Any, name: str) -> Any:
     return cast("dict[str, Any]", content).get(name) if isinstance(content, dict) else None
 
 
-def _list(content: Any) -> list[Any]:
-    return cast("list[Any]", content) if isinstance(content, list) else []
+def _list(content: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", content) if isinstance(content, list) else ()
 
 
 def _text(content: Any, name: str) -> str:

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         pattern="^(auto|extractive|structured|scripted)$",
         description="How conversations become memory: extractive, structured, scripted, or auto: structured with anthropic and openai, else extractive.",
     )
+    platform_prompt: str = Field(
+        "merge",
+        pattern="^(merge|ignore)$",
+        description="What becomes of the system prompt that a voice platform or client sends: merge adds it behind the mind, ignore leaves it out.",
+    )
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
@@ -131,6 +136,21 @@ class Settings(BaseSettings):
         le=10_000,
         validation_alias=_alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"),
         description="Live conversations at once.",
+    )
+    max_concurrent_requests: int = Field(
+        256, ge=1, le=100_000, description="Requests answered at once by one process; a stream is one until it ends."
+    )
+    rate_per_minute: int = Field(
+        0, ge=0, le=10_000_000, description="Requests a minute that each tenant may send; 0: as many as it likes."
+    )
+    slow_request_s: float = Field(
+        8,
+        gt=0,
+        le=600,
+        description="How long a request may take to arrive, in seconds; one more for every 16 kB of its body.",
+    )
+    keep_alive_s: float = Field(
+        30, gt=0, le=3600, description="How long a connection may be idle between two requests, in seconds."
     )
     session_timeout_minutes: float = Field(
         30,

@@ -17,6 +17,7 @@
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
     │   └── Busy                 at capacity, with a time to come back
+    │       └── TooOften         more requests than this caller may send
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
@@ -159,6 +160,13 @@ class Busy(ClientMistake):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooOften(Busy):
+    """This caller sends more requests than it may."""
+
+    code = "rate_limit_exceeded"
+    status = 429
 
 
 class ProviderError(VoicemindError):

@@ -10,7 +10,7 @@ from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, InMeeting, UnknownMeeting
 from voicemind.store.contract import Store
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import Conversation, Meeting, MindKey, NewTurn
+from voicemind.store.values import Conversation, Intent, Meeting, MindKey, NewTurn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ async def attend(
     store: Store, name: str, meeting_id: str | None = None, *, key: MindKey = KEY, person: str = "anna", notes: str = ""
 ) -> Conversation:
     return await store.open_conversation(
-        key, name, user_id=person, channel="browser", meeting_id=meeting_id, intent_notes=notes
+        key, name, user_id=person, channel="browser", meeting_id=meeting_id, intent=Intent(notes)
     )
 
 

@@ -112,10 +112,10 @@ def _energy(_: Settings) -> Vad:
     return EnergyVad()
 
 
-def _minilm(_: Settings) -> Embedder:
+def _minilm(settings: Settings) -> Embedder:
     from voicemind.embedding.minilm import MinilmEmbedder
 
-    return MinilmEmbedder()
+    return MinilmEmbedder(settings.cache_dir / "models")
 
 
 def _scripted_embedder(_: Settings) -> Embedder:

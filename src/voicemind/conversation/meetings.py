@@ -11,10 +11,11 @@ from voicemind.conversation.ending import Endings
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, ConversationOver, InMeeting, UnknownConversation
+from voicemind.mind.afresh import afresh
 from voicemind.mind.agent import Agent
 from voicemind.mind.intent import Intents, Occasion
 from voicemind.store.contract import Store
-from voicemind.store.values import Meeting, MeetingKind, Reflection
+from voicemind.store.values import Intent, Meeting, MeetingKind, Reflection
 
 MOST_AGENTS = 50
 """Agents in one meeting."""
@@ -70,21 +71,26 @@ class Meetings:
         if await self._known(tenant, identity):
             raise ConversationOver(f"{agent.slug} has left this meeting.", param="meeting_id")
         occasion = Occasion(kind, tuple(participants), topic)
-        await self._store.ensure_mind(key, seed=agent.seed())
-        notes = await self._intents.before(agent, key, occasion)
-        meeting = await self._store.make_meeting(
-            tenant, meeting_id, kind=kind, topic=topic, participants=occasion.participants
-        )
-        opened = await self._opening.open(
-            agent,
-            tenant=tenant,
-            user_id=user_id,
-            conversation_id=identity,
-            channel="meeting",
-            meeting_id=meeting_id,
-            intent_notes=notes,
-        )
-        return Prepared(meeting, opened, opened.conversation.intent_notes)
+
+        async def once() -> Prepared:
+            seen = await self._store.erasures_made(tenant)
+            await self._store.ensure_mind(key, seed=agent.seed())
+            notes = await self._intents.before(agent, key, occasion)
+            meeting = await self._store.make_meeting(
+                tenant, meeting_id, kind=kind, topic=topic, participants=occasion.participants
+            )
+            opened = await self._opening.open(
+                agent,
+                tenant=tenant,
+                user_id=user_id,
+                conversation_id=identity,
+                channel="meeting",
+                meeting_id=meeting_id,
+                intent=Intent(notes, seen),
+            )
+            return Prepared(meeting, opened, opened.conversation.intent_notes)
+
+        return await afresh(once)
 
     async def end(self, tenant: str, meeting_id: str) -> tuple[Reflection, ...]:
         """End the conversations of all agents in the meeting; each reflects on its own. Raises UnknownMeeting."""
@@ -107,22 +113,28 @@ class Meetings:
         talk = opened.conversation
         if talk.meeting_id and await self._known(tenant, conversation_in(talk.meeting_id, to)):
             raise BadRequest(f"{to.slug} has a conversation of its own in this meeting.", param="role_id")
-        turns = await self._store.turns(tenant, conversation_id)
+        following = await afresh(lambda: self._passed_on(opened, to))
+        await self._live.end(tenant, conversation_id)
+        await self._endings.end(opened)
+        meeting = await self._store.meeting(tenant, talk.meeting_id) if talk.meeting_id else None
+        return Prepared(meeting, following, following.conversation.intent_notes)
+
+    async def _passed_on(self, opened: Opened, to: Agent) -> Opened:
+        """The conversation with the next agent, with notes of the first that rest on nothing that is erased meanwhile."""
+        talk = opened.conversation
+        seen = await self._store.erasures_made(talk.tenant)
+        turns = await self._store.turns(talk.tenant, talk.id)
         notes = await self._intents.handing_over(opened.agent, opened.key, turns, to=to)
-        following = await self._opening.open(
+        return await self._opening.open(
             to,
-            tenant=tenant,
+            tenant=talk.tenant,
             user_id=talk.user_id,
             anonymous=talk.anonymous,
             conversation_id=conversation_in(talk.meeting_id, to) if talk.meeting_id else None,
             channel=talk.channel,
             meeting_id=talk.meeting_id,
-            intent_notes=notes,
+            intent=Intent(notes, seen),
         )
-        await self._live.end(tenant, conversation_id)
-        await self._endings.end(opened)
-        meeting = await self._store.meeting(tenant, talk.meeting_id) if talk.meeting_id else None
-        return Prepared(meeting, following, following.conversation.intent_notes)
 
     async def _known(self, tenant: str, conversation_id: str) -> bool:
         try:

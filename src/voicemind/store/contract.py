@@ -18,6 +18,8 @@ from voicemind.store.values import (
     ConversationStatus,
     Entry,
     Found,
+    Intent,
+    Match,
     MindKey,
     MindSummary,
     MindVersion,
@@ -42,13 +44,14 @@ class Conversations(Protocol):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        intent_notes: str = "",
+        intent: Intent | None = None,
     ) -> Conversation:
         """Make the conversation, its user and its mind where they do not exist yet; return the conversation as it is stored.
 
         An existing conversation is returned unchanged (the caller compares agent and user). A new mind gets version 1 by author `preset`, whose
         blocks hold one entry without evidence for each text of `seed`, under fresh ids. Called twice at once, it still makes one of each.
         With `meeting_id` (which must exist, else UnknownMeeting), raises InMeeting where this mind has an active or detached conversation in another meeting.
+        Raises StaleVersion where something was erased since the notes of `intent` were begun.
         """
         ...
 
@@ -167,6 +170,10 @@ class Minds(Protocol):
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         """Entries of the archive that hold any of these plain words (in any form, in text or cue), the best match first."""
+        ...
+
+    async def match_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Match, ...]:
+        """The same within milliseconds, for a person who waits: of many words that are common in a large archive, the rarer ones may decide alone."""
         ...
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:

@@ -69,6 +69,10 @@ class People(Protocol):
         """The receipts, the newest first."""
         ...
 
+    async def erasures_made(self, tenant: str) -> int:
+        """How many erasures there have been: a greater number says that what was read before may be gone."""
+        ...
+
     async def scrub(self) -> bool:
         """Rewrite the files where erased bytes may still be in them. True: nothing is left to do. False: too busy now, try again."""
         ...

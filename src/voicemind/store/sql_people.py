@@ -61,6 +61,9 @@ class SqlPeople(Connected):
     async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
         return await self._read(partial(erasure.listed, tenant=tenant, limit=limit))
 
+    async def erasures_made(self, tenant: str) -> int:
+        return await self._read(partial(erasure.made, tenant=tenant))
+
     async def scrub(self) -> bool:
         pending = await self._read(erasure.unscrubbed)
         if not pending:

@@ -13,6 +13,7 @@ from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
     Conversation,
     ConversationStatus,
+    Intent,
     MindKey,
     NewTurn,
     NewVersion,
@@ -35,10 +36,10 @@ class SqlConversations(Connected):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        intent_notes: str = "",
+        intent: Intent | None = None,
     ) -> Conversation:
         opening = conversations.Opening(
-            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, intent_notes
+            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, intent or Intent()
         )
         conversations.check(opening)
         return await self._write(partial(conversations.opened, opening=opening))

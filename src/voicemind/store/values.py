@@ -145,6 +145,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """The same without all that only a chosen one needs: `text` and `cue` say how well it fits."""
+
+    entry_id: str
+    text: str
+    cue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 
@@ -166,6 +175,17 @@ class Conversation:
     intent_notes: str = ""
     turns: int = 0
     settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Notes of an agent for itself, on their way into a conversation.
+
+    `erasures_seen` is what `Store.erasures_made` said before they were begun; None where they are made of nothing that can be erased.
+    """
+
+    notes: str = ""
+    erasures_seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

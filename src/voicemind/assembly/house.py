@@ -21,6 +21,7 @@ from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.responses.endpoint import Responses
 from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
 from voicemind.channels.webhooks.endpoint import Webhooks
@@ -210,6 +211,7 @@ class House:
         webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
         answering = Answering(self.opening, exchanges, merges_prompt=self.settings.platform_prompt == "merge")
         completions = ChatCompletions(answering, self.roster)
+        responses = Responses(answering, self.store)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [
@@ -217,6 +219,7 @@ class House:
                 *sessions.routes(),
                 *webhooks.routes(),
                 *completions.routes(),
+                *responses.routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
             ],

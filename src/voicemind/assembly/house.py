@@ -21,6 +21,7 @@ from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.responses.endpoint import Responses
 from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
 from voicemind.channels.webhooks.endpoint import Webhooks
@@ -229,6 +230,7 @@ class House:
             merges_prompt=self.settings.platform_prompt == "merge",
         )
         completions = ChatCompletions(answering, self.roster)
+        responses = Responses(answering, self.store)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [
@@ -236,6 +238,7 @@ class House:
                 *sessions.routes(),
                 *webhooks.routes(),
                 *completions.routes(),
+                *responses.routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
             ],

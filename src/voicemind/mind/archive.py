@@ -69,7 +69,9 @@ class Archives:
         shares = {one.entry_id: share(asked.words, one.text, cue=one.cue) for one in found}
         alike = {} if meaning is None else index.vectors.alike(meaning, also=shares)
         chosen = fused(shares, alike)
-        by_id = await self._store.entries(version.key, chosen) if chosen else {}
+        if not chosen:
+            return ()
+        by_id = await self._store.entries(version.key, chosen)
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
 
     async def refresh(self, key: MindKey, *, most: float = math.inf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.prompt import render_block
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
@@ -35,8 +36,9 @@ class Briefing:
     async def blocks(self, opened: Opened) -> dict[str, str]:
         """What the mind holds, by the label of its block; a block without anything says so."""
         version = await self._store.mind(opened.key)
-        held = version.blocks if version else {}
-        return {block.label: render_block(held.get(block.label, ())) for block in opened.agent.reflective}
+        if version is None:
+            raise StorageUnavailable("The mind of this conversation is missing.")
+        return {block.label: render_block(version.blocks.get(block.label, ())) for block in opened.agent.reflective}
 
     async def session_count(self, opened: Opened) -> int:
         """How many conversations this mind has behind it."""

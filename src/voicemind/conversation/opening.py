@@ -14,6 +14,8 @@ from voicemind.store.contract import Store
 from voicemind.store.values import Conversation, Intent, MindKey
 
 MAX_ID_CHARS = 200
+MAX_SAID_CHARS = 32_000
+"""The longest thing that a person can say at once, whichever way it comes in."""
 
 
 @dataclass(frozen=True, slots=True)

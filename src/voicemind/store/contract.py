@@ -20,6 +20,7 @@ from voicemind.store.values import (
     Entry,
     Found,
     Intent,
+    Match,
     MindKey,
     MindSummary,
     MindVersion,
@@ -94,10 +95,8 @@ class Conversations(Protocol):
         """How many conversations in which something was said this mind has behind it."""
         ...
 
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
-    ) -> tuple[Turn, ...]:
-        """Do the edits in order, in one transaction, and mark the conversation as active now; returns all turns as they are then.
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
+        """Do the edits in order, in one transaction, and mark the conversation as active now; returns how many turns there are then.
 
         `turns` is how many turns the caller had seen. Raises StaleTranscript where there are others by now (read them and decide anew),
         UnknownConversation, ConversationOver.
@@ -183,6 +182,10 @@ class Minds(Protocol):
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         """Entries of the archive that hold any of these plain words (in any form, in text or cue), the best match first."""
+        ...
+
+    async def match_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Match, ...]:
+        """The same within milliseconds, for a person who waits: of many words that are common in a large archive, the rarer ones may decide alone."""
         ...
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:

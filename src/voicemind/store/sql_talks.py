@@ -76,9 +76,7 @@ class SqlConversations(Connected):
     async def talks_ended(self, key: MindKey) -> int:
         return await self._read(partial(conversations.ended_with, key=key))
 
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
-    ) -> tuple[Turn, ...]:
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
         revise = revisions.Revise(tenant, conversation_id, tuple(edits), turns)
         return await self._writer.write_many(revisions.revise_turns, revise)
 

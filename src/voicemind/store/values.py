@@ -145,6 +145,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """The same without all that only a chosen one needs: `text` and `cue` say how well it fits."""
+
+    entry_id: str
+    text: str
+    cue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 

@@ -201,42 +201,6 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A person, as far as we know them: the id that somebody gave them."""
-
-    tenant: str
-    id: str
-    anonymous: bool
-    created_at: datetime
-    conversations: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """The receipt of an erasure: numbers alone.
-
-    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users` to how many
-    are gone. `scrubbed` says whether the bytes have left the files too; until then the sweep tries again.
-    """
-
-    tenant: str
-    id: str
-    created_at: datetime
-    counts: Mapping[str, int]
-    scrubbed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRecord:
-    """An agent that was made through the API: its definition as plain JSON."""
-
-    tenant: str
-    slug: str
-    definition: Mapping[str, Any]
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A function that the agent asked the platform to call; `arguments` is JSON text."""
 

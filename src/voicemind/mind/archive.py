@@ -16,7 +16,8 @@ from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError, StorageUnavailable, VoicemindError
 from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
-from voicemind.store.values import Entry, Match, MindKey, MindVersion
+from voicemind.store.found import Match
+from voicemind.store.values import Entry, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 

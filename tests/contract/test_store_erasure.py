@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from voicemind.errors import StaleVersion, UnknownConversation, UnknownMeeting, 
 from voicemind.store.contract import Store
 from voicemind.store.database import parse_url
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import Change, Entry, Evidence, MindKey, MindVersion, NewTurn, NewVersion, Reflection
+from voicemind.store.values import (
+    Change,
+    Entry,
+    Evidence,
+    Intent,
+    MindKey,
+    MindVersion,
+    NewTurn,
+    NewVersion,
+    Reflection,
+)
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -383,7 +394,7 @@ async def test_a_person_leaves_the_meetings_they_were_in(store: Store, database_
         key = MindKey("acme", agent, person)
         name = f"{meeting_id} {agent}"
         await store.open_conversation(
-            key, name, user_id=person, channel="chat", meeting_id=meeting_id, intent_notes=f"Ask {person} and others."
+            key, name, user_id=person, channel="chat", meeting_id=meeting_id, intent=Intent(f"Ask {person} and others.")
         )
 
     await plan("alone", "Secret plans.", "anna")
@@ -415,7 +426,7 @@ async def test_a_person_leaves_meetings_however_their_name_is_written(store: Sto
 
 async def test_intent_notes_that_may_tell_what_is_gone_go_too(store: Store) -> None:
     async def intend(key: MindKey, name: str, person: str) -> None:
-        await store.open_conversation(key, name, user_id=person, channel="chat", intent_notes="Ask about the cat.")
+        await store.open_conversation(key, name, user_id=person, channel="chat", intent=Intent("Ask about the cat."))
 
     async def notes(name: str) -> str:
         return (await store.conversation("acme", name)).intent_notes
@@ -429,6 +440,53 @@ async def test_intent_notes_that_may_tell_what_is_gone_go_too(store: Store) -> N
     await store.erase_conversation("acme", "told")
     assert [await notes(name) for name in ("after", "handed over")] == ["", ""]
     assert all([await notes(name) for name in ("before", "long before", "elsewhere")])
+
+
+async def test_intent_notes_that_were_begun_before_an_erasure_are_not_stored_after_it(store: Store) -> None:
+    await talk(store, "told")
+    seen = await store.erasures_made("acme")
+    await store.erase_conversation("acme", "told")
+    assert await store.erasures_made("acme") == seen + 1
+    assert await store.erasures_made("globex") == 0
+
+    async def late(erasures_seen: int) -> str:
+        intent = Intent("About the cat.", erasures_seen)
+        opened = await store.open_conversation(SHARED, "late", user_id="bert", channel="chat", intent=intent)
+        return opened.intent_notes
+
+    with pytest.raises(StaleVersion):
+        await late(seen)
+    with pytest.raises(UnknownConversation):
+        await store.conversation("acme", "late")
+    assert await late(seen + 1) == "About the cat."
+    assert await late(seen) == "About the cat."
+
+
+async def test_notes_that_one_process_stores_while_another_erases_are_refused_or_erased(database_url: str) -> None:
+    intending, erasing = SqlStore(database_url), SqlStore(database_url)
+    with anyio.fail_after(60):
+        await intending.start()
+        await erasing.start()
+        for number in range(15):
+            await remember(
+                intending, await talk(intending, f"told-{number}"), entry(f"e{number}", "A cat.", f"told-{number}")
+            )
+            seen = await intending.erasures_made("acme")
+
+            async def intend(name: str, seen: int = seen) -> None:
+                with suppress(StaleVersion):
+                    await intending.open_conversation(
+                        SHARED, name, user_id="bert", channel="chat", intent=Intent("A cat.", seen)
+                    )
+
+            async with anyio.create_task_group() as tasks:
+                for part in range(6):
+                    tasks.start_soon(intend, f"intent-{number}-{part}")
+                    if part == 3:
+                        tasks.start_soon(erasing.erase_conversation, "acme", f"told-{number}")
+            assert {one.intent_notes for one in await intending.conversations("acme")} <= {""}
+        await intending.aclose()
+        await erasing.aclose()
 
 
 async def test_receipts_name_numbers_alone_and_the_newest_first(store: Store, database_url: str) -> None:

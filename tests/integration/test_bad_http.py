@@ -33,6 +33,14 @@ BAD_BODIES = {
 }
 
 
+def tool(name: str, **more: object) -> dict[str, object]:
+    return {"type": "function", "function": {"name": name, **more}}
+
+
+def schema(value: dict[str, object]) -> dict[str, object]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": value}}
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with in_process(tmp_path) as client:
@@ -168,12 +176,32 @@ async def test_an_unknown_conversation_is_a_404(client: httpx.AsyncClient) -> No
         ({"messages": "hello"}, "messages"),
         ({"messages": [{"role": "king", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": ""}]}, "messages"),
-        ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "x"}] * 2001}, "messages"),
+        ({"messages": [{"role": "tool", "tool_call_id": "a", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"messages": [{"role": "function", "name": "a", "content": "x"}]}, "messages[0].name"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, "messages[0].tool_calls[0].function"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
         ({"model": None}, "model"),
+        ({"model": ""}, "model"),
         ({"temperature": 3}, "temperature"),
+        ({"top_p": -0.1}, "top_p"),
+        ({"seed": 2**63}, "seed"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 5, "max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        ({"response_format": {"type": "yaml"}}, "response_format.type"),
+        ({"response_format": schema({"type": 7})}, "response_format.json_schema.schema"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].type"),
+        ({"tools": [tool("no spaces")]}, "tools[0].function.name"),
+        ({"tools": [tool("x" * 65)]}, "tools[0].function.name"),
+        ({"tools": [tool("a"), tool("a")]}, "tools[1].function.name"),
+        ({"tools": [tool(f"a{n}") for n in range(129)]}, "tools"),
+        ({"tools": [tool("a", parameters={"type": "string"})]}, "tools[0].function.parameters"),
+        ({"tools": [tool("a", parameters={"properties": []})]}, "tools[0].function.parameters"),
+        ({"functions": [{"name": "?"}]}, "functions[0].name"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [tool("a")], "tool_choice": {"type": "function", "function": {"name": "b"}}}, "tool_choice"),
         ({"n": 2}, "n"),
         ({"elevenlabs_extra_body": {"conversation_id": "x" * 201}}, "elevenlabs_extra_body.conversation_id"),
         ({"elevenlabs_extra_body": {"conversation_id": "a\u0000b"}}, "elevenlabs_extra_body.conversation_id"),
@@ -184,6 +212,16 @@ async def test_a_wrong_field_is_named(client: httpx.AsyncClient, change: dict[st
     answer = await client.post(CHAT, json={**GOOD, **change})
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["param"] == param
+    check_form(CHAT, answer)
+
+
+async def test_more_than_anybody_says_at_once_is_a_413(client: httpx.AsyncClient) -> None:
+    longest = {"model": "thalia", "messages": [{"role": "user", "content": "a" * 32_000}]}
+    assert (await client.post(CHAT, json=longest)).status_code != 413
+    longest["messages"] = [{"role": "assistant", "content": "b" * 40_000}, {"role": "user", "content": "a" * 32_001}]
+    answer = await client.post(CHAT, json=longest)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["param"] == "messages[1].content"
     check_form(CHAT, answer)
 
 

@@ -47,7 +47,7 @@ BAD = {
     "missing field": '{"type":"text"}',
     "wrong type": '{"type":"text","text":7}',
     "empty text": '{"type":"text","text":"  "}',
-    "long text": json.dumps({"type": "text", "text": "x" * 8001}),
+    "long text": json.dumps({"type": "text", "text": "x" * 32_001}),
     "deep": "[" * 100_000,
     "binary without asking": b"\x00\x01",
 }

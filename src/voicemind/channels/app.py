@@ -16,10 +16,12 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Scope
 
+from voicemind.channels.chat_completions.identity import HEADERS as CALLER_HEADERS
 from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
 from voicemind.errors import VoicemindError
 from voicemind.ops.auth import Guests
+from voicemind.ops.limits import Limits
 
 STATIC = Path(__file__).parent.parent / "static"
 _NO_PAGE = "<!doctype html><title>Voicemind</title><p>The server runs. Its page was not built: <code>make run</code> builds it."
@@ -30,6 +32,7 @@ def application(
     *,
     guests: Guests,
     allowed_origins: Collection[str],
+    limits: Limits,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> ASGIApp:
     """The whole application."""
@@ -41,7 +44,7 @@ def application(
                 CORSMiddleware,
                 allow_origins=list(allowed_origins),
                 allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "if-match"],
+                allow_headers=["authorization", "content-type", "if-match", *CALLER_HEADERS.values()],
                 expose_headers=["x-request-id", "etag"],
             )
         ]
@@ -49,7 +52,7 @@ def application(
         else [],
         lifespan=lifespan,
     )
-    return Door(app, guests=guests, allowed_origins=allowed_origins)
+    return Door(app, guests=guests, allowed_origins=allowed_origins, limits=limits)
 
 
 class _Page(Mount):

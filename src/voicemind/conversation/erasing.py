@@ -38,4 +38,5 @@ class Erasing:
     async def _forgotten(self, erasure: Erasure) -> Erasure:
         self._minds.forget_all()
         self._archives.forget_all()
+        self._live.doubt()
         return replace(erasure, scrubbed=await self._store.scrub())

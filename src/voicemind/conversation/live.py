@@ -55,6 +55,11 @@ class Live:
             with anyio.move_on_after(END_LIMIT_S):
                 await session.over.wait()
 
+    def doubt(self) -> None:
+        """Something was erased: no session may go on with what it read before."""
+        for session in self._sessions.values():
+            session.doubt()
+
     async def shut_down(self) -> None:
         """Have every session store what it has and finish; its conversation can be gone on with after a restart."""
         sessions = list(self._sessions.values())

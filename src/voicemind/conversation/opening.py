@@ -10,9 +10,11 @@ from voicemind.errors import BadRequest, ConversationOver
 from voicemind.mind.agent import Agent
 from voicemind.mind.roster import Roster
 from voicemind.store.contract import Store
-from voicemind.store.values import Conversation, MindKey
+from voicemind.store.values import Conversation, Intent, MindKey
 
 MAX_ID_CHARS = 200
+MAX_SAID_CHARS = 32_000
+"""The longest thing that a person can say at once, whichever way it comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,12 @@ class Opening:
         channel: str,
         anonymous: bool = False,
         meeting_id: str | None = None,
-        intent_notes: str = "",
+        intent: Intent | None = None,
     ) -> Opened:
         """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
 
-        `anonymous`: the person was made up for an earlier conversation, which this one continues. Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting.
+        `anonymous`: the person was made up for an earlier conversation, which this one continues. Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting;
+        StaleVersion where something was erased since the notes of `intent` were begun.
         """
         identity = conversation_id or str(uuid_utils.uuid7())
         person = user_id or f"anonymous-{uuid_utils.uuid7()}"
@@ -71,7 +74,7 @@ class Opening:
             anonymous=anonymous or user_id is None,
             seed=agent.seed(),
             meeting_id=meeting_id,
-            intent_notes=intent_notes,
+            intent=intent,
         )
         _agree(conversation, agent, user_id)
         return self._opened(conversation, agent)

@@ -12,11 +12,12 @@ from anyio import to_thread
 from voicemind.clock import monotonic_s
 from voicemind.config import Settings
 from voicemind.conversation.opening import Opening
-from voicemind.errors import StaleVersion, StorageUnavailable, UnknownAgent, UnknownConversation, VoicemindError
+from voicemind.errors import StorageUnavailable, UnknownAgent, UnknownConversation, VoicemindError
 from voicemind.jobs.backoff import Backoff
 from voicemind.jobs.contract import Handler
 from voicemind.jobs.reflections import Reflections
 from voicemind.jobs.worker import Pace, Worker
+from voicemind.mind.afresh import afresh
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
@@ -37,8 +38,6 @@ FOUND_FOR_A_TURN = 4
 FOUND_FOR_A_REPLY = 1
 LONGEST_TURN = 16_000
 """Characters of a turn that are reflected on: nobody says more at once, but a client may write more."""
-ROUNDS = 5
-"""How often a reflection is made anew within one attempt because the mind has changed meanwhile."""
 
 
 class Reflecting:
@@ -59,20 +58,15 @@ class Reflecting:
     async def do(self, job: Reflection) -> Reflection:
         """Reflect on the newest version, again where another conversation with the same mind was faster."""
         began = monotonic_s()
-        for _ in range(ROUNDS):
-            try:
-                done = await self._once(job)
-            except StaleVersion:
-                continue  # think again about what the mind knows now
-            log.info(
-                "reflected",
-                conversation_id=job.conversation_id,
-                before=done.before,
-                after=done.after,
-                ms=round((monotonic_s() - began) * 1000),
-            )
-            return done
-        raise StaleVersion("The mind changed faster than it could be reflected on.")
+        done = await afresh(lambda: self._once(job))
+        log.info(
+            "reflected",
+            conversation_id=job.conversation_id,
+            before=done.before,
+            after=done.after,
+            ms=round((monotonic_s() - began) * 1000),
+        )
+        return done
 
     async def settled(self, job: Reflection) -> None:
         """Have the models read the changed mind before the person comes back."""

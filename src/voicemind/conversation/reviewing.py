@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from voicemind.conversation.opening import Opening
-from voicemind.errors import NotWaiting, StaleVersion, UnknownConversation, UnknownMind
+from voicemind.conversation.opening import Opened, Opening
+from voicemind.errors import NotWaiting, UnknownConversation, UnknownMind
+from voicemind.mind.afresh import afresh
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Operation
 from voicemind.mind.reflection.proposal import Decision, decided, decoded
 from voicemind.store.contract import Store
-from voicemind.store.values import ArchivedEntry, MindKey, Reflection
+from voicemind.store.values import ArchivedEntry, MindKey, Reflection, Turn
 
 ALIKE = 4
 """Entries of the archive that a new statement may only repeat."""
-ROUNDS = 5
-"""How often the decision is applied anew because the mind has changed meanwhile."""
 
 
 class Reviews:
@@ -35,31 +34,7 @@ class Reviews:
         """
         opened = await self._opening.found(tenant, conversation_id)
         turns = await self._store.turns(tenant, conversation_id)
-        for _ in range(ROUNDS):
-            version = await self._store.mind(opened.key)
-            if version is None:
-                raise UnknownMind("There is no such mind.")
-            # Read after the version: whoever erases a part of it from now on makes that version an old one.
-            reflection = await self._waiting(tenant, conversation_id)
-            proposed = decoded(reflection.proposal)
-            wanted = decided(proposed, decisions)
-            archived = await self._touched(reflection.key, wanted)
-            outcome = apply(version, wanted, opened.agent, turns=turns, archived=archived)
-            told = f"A person accepted {len(wanted)} of {len(proposed)} proposed changes."
-            notes = " ".join(filter(None, (reflection.notes, told, outcome.notes)))
-            made = outcome.version and replace(outcome.version, notes=notes, conversation_id=conversation_id)
-            try:
-                done = await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
-            except StaleVersion:
-                continue
-            finally:
-                self._minds.forget(reflection.key)
-            if done.notes != notes:
-                raise NotWaiting("Somebody else decided on this first.")
-            if made is not None and self._archives is not None:
-                await self._archives.catch_up(reflection.key)
-            return done
-        raise StaleVersion("The mind changes faster than this can be written.")
+        return await afresh(lambda: self._decide(opened, turns, decisions))
 
     async def retry(self, tenant: str, conversation_id: str) -> Reflection:
         """Queue a reflection that was given up once more. Raises UnknownConversation; NotWaiting where it did not fail."""
@@ -67,6 +42,30 @@ class Reviews:
         if reflection.status != "failed":
             raise NotWaiting(f"This reflection is {reflection.status}: only one that failed can be tried again.")
         return await self._store.retry_reflection(tenant, conversation_id)
+
+    async def _decide(self, opened: Opened, turns: Sequence[Turn], decisions: Sequence[Decision]) -> Reflection:
+        tenant, identity = opened.conversation.tenant, opened.conversation.id
+        version = await self._store.mind(opened.key)
+        if version is None:
+            raise UnknownMind("There is no such mind.")
+        # Read after the version: whoever erases a part of it from now on makes that version an old one.
+        reflection = await self._waiting(tenant, identity)
+        proposed = decoded(reflection.proposal)
+        wanted = decided(proposed, decisions)
+        archived = await self._touched(reflection.key, wanted)
+        outcome = apply(version, wanted, opened.agent, turns=turns, archived=archived)
+        told = f"A person accepted {len(wanted)} of {len(proposed)} proposed changes."
+        notes = " ".join(filter(None, (reflection.notes, told, outcome.notes)))
+        made = outcome.version and replace(outcome.version, notes=notes, conversation_id=identity)
+        try:
+            done = await self._store.finish_reflection(reflection, parent=version.number, version=made, notes=notes)
+        finally:
+            self._minds.forget(reflection.key)
+        if done.notes != notes:
+            raise NotWaiting("Somebody else decided on this first.")
+        if made is not None and self._archives is not None:
+            await self._archives.catch_up(reflection.key)
+        return done
 
     async def _waiting(self, tenant: str, conversation_id: str) -> Reflection:
         reflection = await self._one(tenant, conversation_id)

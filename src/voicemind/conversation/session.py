@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
 
 import anyio
 import structlog
@@ -13,6 +15,7 @@ from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Piece
+from voicemind.mind.context import CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies, Situation
@@ -48,6 +51,8 @@ class Session:
         self._patience = patience
         self._turns: list[Turn] = []
         self._unreflected: tuple[str, ...] = ()
+        self._doubts = self._settled_doubts = 0
+        self._looked_s = 0.0
         self._leaving = anyio.Event()
         self.reason = ""
         self._active_at = monotonic_s()
@@ -64,6 +69,10 @@ class Session:
     def touch(self) -> None:
         """The person did something."""
         self._active_at = monotonic_s()
+
+    def doubt(self) -> None:
+        """Something was erased: what was read before may be of it."""
+        self._doubts += 1
 
     async def run(self, *, greet: bool) -> None:
         """Serve. Raises StorageUnavailable where a turn could not be stored."""
@@ -90,7 +99,9 @@ class Session:
         opened = self.opened
         self._endings.back(opened)
         self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
+        doubts = self._doubts
         self._unreflected = await self._endings.unreflected(opened, wait_s=self._patience.reflection_s)
+        self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
     async def user_said(self, text: str, *, modality: Modality) -> None:
         """Store the person's turn, then show it."""
@@ -112,9 +123,12 @@ class Session:
         )
         await self._show(AgentTurn(said.generation, turn))
 
-    def answer(self) -> AsyncGenerator[Piece, None]:
+    async def answer(self) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands."""
-        return self._replies.reply(self._situation())
+        await self._look_again()
+        async with aclosing(self._replies.reply(self._situation())) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def show(self, event: Event) -> None:
         """Let the client know. An agent whose mind is still being read is not yet listening but waking."""
@@ -123,6 +137,17 @@ class Session:
             if self._waking and event.state == "listening":
                 event = StateChanged("waking")
         await self._show(event)
+
+    async def _look_again(self) -> None:
+        """Read anew what may have been erased since it was read: by us, or more than CHECKED_S ago by another process."""
+        if monotonic_s() - self._looked_s > CHECKED_S:
+            self.doubt()
+        while self._doubts != self._settled_doubts:
+            doubts, began_s = self._doubts, monotonic_s()
+            talk = await self._store.conversation(self.opened.conversation.tenant, self.opened.conversation.id)
+            unreflected = await self._endings.unreflected(self.opened)
+            self.opened, self._unreflected = replace(self.opened, conversation=talk), unreflected
+            self._settled_doubts, self._looked_s = doubts, began_s
 
     def _situation(self) -> Situation:
         return Situation(
@@ -145,6 +170,7 @@ class Session:
         if greet and self.opened.agent.first_message and not self._turns:
             await self.engine.greet(self.opened.agent.first_message)
         try:
+            await self._look_again()
             await self._replies.warm(self._situation())
         except VoicemindError as error:
             log.warning("the mind could not be read ahead", code=error.code)

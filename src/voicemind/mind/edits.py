@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from voicemind.errors import BadRequest, StaleVersion, UnknownMind
+from voicemind.mind.afresh import afresh
 from voicemind.mind.agent import Agent
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
@@ -20,8 +21,6 @@ from voicemind.mind.versions import reverted
 from voicemind.store import contract
 from voicemind.store.values import Entry, MindKey, MindVersion, NewVersion
 
-ROUNDS = 5
-"""How often a change is made anew because somebody else wrote meanwhile; only where the caller named no version."""
 BY_HAND = "A person changed it by hand."
 
 
@@ -134,7 +133,7 @@ class Edits:
     async def _written(
         self, key: MindKey, make: Callable[[MindVersion], Awaitable[NewVersion | None]], *, parent: int | None
     ) -> MindVersion:
-        for _ in range(ROUNDS):
+        async def once() -> MindVersion:
             newest = await self._store.mind(key)
             if newest is None:
                 raise UnknownMind("There is no such mind.")
@@ -145,14 +144,13 @@ class Edits:
                 return newest
             try:
                 written = await self._store.write_version(key, version)
-            except StaleVersion:
-                continue
             finally:
                 self._minds.forget(key)
             if self._archives is not None:
                 await self._archives.catch_up(key)
             return written
-        raise StaleVersion("The mind changes faster than this can be written.")
+
+        return await (afresh(once) if parent is None else once())
 
     async def _version(self, key: MindKey, number: int) -> MindVersion:
         version = await self._store.mind_version(key, number)

@@ -48,6 +48,7 @@ class Intents:
         return await self._written(agent, key, _handing_over(turns, to))
 
     async def _written(self, agent: Agent, key: MindKey, task: str) -> str:
+        self._minds.forget(key)  # another process may have erased something since it was read
         system = prompt.compose(agent, await self._minds.newest(key), channel="text")
         ask = Ask((Message("system", system), Message("user", task)), max_tokens=_TOKENS, temperature=agent.temperature)
         said = ""

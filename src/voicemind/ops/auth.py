@@ -37,6 +37,11 @@ class Keys:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Everybody who has a key; without keys, the one tenant there is."""
+        return frozenset(tenant for _, tenant in self._digests) or frozenset({KEYLESS_TENANT})
+
     def tenant_of(self, key: str) -> str | None:
         """Whose key it is; None for nobody's. Takes the same time whichever key is nearly right."""
         given, owner = _digest(key), None

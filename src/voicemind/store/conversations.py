@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +13,15 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import InMeeting, UnknownConversation
+from voicemind.store import erasure, people
 from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
-from voicemind.store import people
 from voicemind.store import reflections as stored_reflections
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
 from voicemind.store.tables import conversations, minds, reflections
 from voicemind.store.turns import OPEN, storable
-from voicemind.store.values import Conversation, ConversationStatus, MindKey, Reflection
+from voicemind.store.values import Conversation, ConversationStatus, Intent, MindKey, Reflection
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -62,7 +62,7 @@ class Opening:
     anonymous: bool
     seed: Mapping[str, Sequence[str]]
     meeting_id: str | None = None
-    intent_notes: str = ""
+    intent: Intent = field(default_factory=Intent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,14 @@ def check(opening: Opening) -> None:
 def opened(connection: Connection, opening: Opening) -> Conversation:
     """The conversation as it is stored; made, with its person and its mind, where it did not exist.
 
-    Raises UnknownMeeting, InMeeting.
+    Raises UnknownMeeting, InMeeting, StaleVersion.
     """
     tenant = opening.key.tenant
     existing = connection.execute(_ONE, {"tenant": tenant, "id": opening.conversation_id}).first()
     if existing is not None:
         return _conversation(existing)
+    if opening.intent.erasures_seen is not None:
+        erasure.none_since(connection, tenant, seen=opening.intent.erasures_seen)
     now = utc_now()
     if opening.meeting_id is not None:
         stored_meetings.one(connection, tenant, opening.meeting_id, keep=True)
@@ -116,7 +118,7 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
         active_at=now,
         anonymous=opening.anonymous,
         meeting_id=opening.meeting_id,
-        intent_notes=storable(opening.intent_notes),
+        intent_notes=storable(opening.intent.notes),
     )
     connection.execute(sa.insert(conversations), {column.name: getattr(made, column.name) for column in _COLUMNS})
     return made
@@ -135,12 +137,22 @@ def listed(
 ) -> tuple[Conversation, ...]:
     """The newest first."""
     statement = sa.select(*_COLUMNS).where(conversations.c.tenant == tenant)
-    for field in fields(wanted):
-        value = getattr(wanted, field.name)
+    for name in (one.name for one in fields(wanted)):
+        value = getattr(wanted, name)
         if value is not None:
-            statement = statement.where(conversations.c[field.name] == value)
+            statement = statement.where(conversations.c[name] == value)
     rows = connection.execute(newest_first(statement, conversations, before=before).limit(limit))
     return tuple(_conversation(row) for row in rows)
+
+
+def ended_with(connection: Connection, key: MindKey) -> int:
+    """How many conversations with this mind have ended in which something was said."""
+    theirs = sa.and_(conversations.c.tenant == key.tenant, conversations.c.agent == key.agent)
+    if key.user_id:
+        theirs = sa.and_(theirs, conversations.c.user_id == key.user_id)
+    over = sa.and_(conversations.c.ended_at.is_not(None), conversations.c.turns > 0)
+    counted = sa.select(sa.func.count()).select_from(conversations).where(theirs, over)
+    return int(connection.execute(counted).scalar_one())
 
 
 def stale(connection: Connection, *, idle_since: datetime, limit: int) -> tuple[Conversation, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Connection
 from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
-from voicemind.errors import UnknownConversation, UnknownUser
+from voicemind.errors import StaleVersion, UnknownConversation, UnknownUser
 from voicemind.store import archive
 from voicemind.store.chunks import chunks
 from voicemind.store.forgetting import forget
@@ -36,8 +37,13 @@ from voicemind.store.values import Erasure
 _COUNTED = ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users")
 
 
+_TURNSTILE = zlib.crc32(b"voicemind erasures") >> 1
+"""Names our locks of PostgreSQL's that are nobody's row."""
+
+
 def of_conversation(connection: Connection, tenant: str, conversation_id: str) -> Erasure:
     """Erase a conversation. Raises UnknownConversation."""
+    _alone(connection, tenant)
     if not _held(connection, tenant, [conversation_id]):
         raise UnknownConversation("there is no such conversation")
     return _receipt(connection, tenant, _erase(connection, tenant, [conversation_id], owned=()))
@@ -45,6 +51,7 @@ def of_conversation(connection: Connection, tenant: str, conversation_id: str) -
 
 def of_user(connection: Connection, tenant: str, user_id: str) -> Erasure:
     """Erase a person, their conversations, and the minds that are theirs alone. Raises UnknownUser."""
+    _alone(connection, tenant)
     this = sa.and_(users.c.tenant == tenant, users.c.id == user_id)
     known = connection.execute(sa.select(users.c.id).where(this).with_for_update()).first()
     theirs = sa.select(conversations.c.id, conversations.c.meeting_id).where(
@@ -72,6 +79,19 @@ def listed(connection: Connection, tenant: str, *, limit: int) -> tuple[Erasure,
     return tuple(Erasure(row.tenant, row.id, row.created_at, row.counts, scrubbed=row.scrubbed) for row in rows)
 
 
+def made(connection: Connection, tenant: str) -> int:
+    """How many there have been."""
+    counted = sa.select(sa.func.count()).select_from(erasures).where(erasures.c.tenant == tenant)
+    return int(connection.execute(counted).scalar_one())
+
+
+def none_since(connection: Connection, tenant: str, *, seen: int) -> None:
+    """Let none begin before this transaction ends. Raises StaleVersion where there have been more than were seen."""
+    _alone(connection, tenant, shared=True)
+    if made(connection, tenant) != seen:
+        raise StaleVersion("something was erased meanwhile")
+
+
 def unscrubbed(connection: Connection) -> tuple[str, ...]:
     """Ids of the receipts whose bytes may still be in the files."""
     return tuple(connection.execute(sa.select(erasures.c.id).where(erasures.c.scrubbed.is_(False))).scalars())
@@ -81,6 +101,13 @@ def mark_scrubbed(connection: Connection, *, ids: Collection[str]) -> None:
     """The bytes have left the files."""
     for chunk in chunks(ids):
         connection.execute(sa.update(erasures).where(erasures.c.id.in_(chunk)).values(scrubbed=True))
+
+
+def _alone(connection: Connection, tenant: str, *, shared: bool = False) -> None:
+    """Wait for whoever erases in this tenant now, and unless `shared`, for whoever needs that nobody does. SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(lock(_TURNSTILE, zlib.crc32(tenant.encode()) >> 1)))
 
 
 def _held(connection: Connection, tenant: str, ids: Collection[str]) -> int:

@@ -18,6 +18,10 @@ class Meetings(Protocol):
         """Make the meeting; one that exists is returned unchanged."""
         ...
 
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        """Take back a meeting in which there is no conversation; any other stays as it is."""
+        ...
+
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
         """The meeting. Raises UnknownMeeting."""
         ...
@@ -67,6 +71,10 @@ class People(Protocol):
 
     async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
         """The receipts, the newest first."""
+        ...
+
+    async def erasures_made(self, tenant: str) -> int:
+        """How many erasures there have been: a greater number says that what was read before may be gone."""
         ...
 
     async def scrub(self) -> bool:

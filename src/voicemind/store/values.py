@@ -178,6 +178,17 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """Notes of an agent for itself, on their way into a conversation.
+
+    `erasures_seen` is what `Store.erasures_made` said before they were begun; None where they are made of nothing that can be erased.
+    """
+
+    notes: str = ""
+    erasures_seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Meeting:
     """A planned encounter of one or more agents with participants; each agent has a conversation of its own in it."""
 
@@ -271,6 +282,7 @@ class NewTurn:
 class Reflection:
     """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
 
+    `attempts` is how often it was claimed; `failures` of them failed, `lost` of them ended because their lease ran out.
     `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
     `error` is the code of the last failure. `proposal` is what waits for a person's word, as plain JSON (`mind.reflection.proposal`).
     """
@@ -280,6 +292,8 @@ class Reflection:
     conversation_id: str
     status: ReflectionStatus
     attempts: int = 0
+    failures: int = 0
+    lost: int = 0
     before: int | None = None
     after: int | None = None
     notes: str = ""

@@ -11,18 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemind.channels.http import json_response, read_json
-from voicemind.conversation.ending import Endings
+from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.meetings import Meetings, conversation_in
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest
-from voicemind.mind.reply import Replies, Situation
-from voicemind.store.contract import Store
 from voicemind.store.values import MeetingKind
 
 COUNSELLOR = "counsellor"
 """Whom a person talks with where nobody is named."""
 CHANNEL = "agent_session"
-_AT_ONCE = 1000
 
 Named = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -49,11 +46,8 @@ class NewMeeting(msgspec.Struct):
 class AgentSessions:
     """Both endpoints."""
 
-    def __init__(
-        self, store: Store, opening: Opening, endings: Endings, *, meetings: Meetings, replies: Replies
-    ) -> None:
-        self._store, self._opening, self._endings = store, opening, endings
-        self._meetings, self._replies = meetings, replies
+    def __init__(self, opening: Opening, *, meetings: Meetings, briefing: Briefing) -> None:
+        self._opening, self._meetings, self._briefing = opening, meetings, briefing
 
     def routes(self) -> Sequence[Route]:
         """Where they are found."""
@@ -71,6 +65,8 @@ class AgentSessions:
         if person is None and role is None:
             raise BadRequest("Say who talks: patient_id, role_id or both.", param="patient_id")
         agent = await self._opening.agent(request.state.tenant, role or COUNSELLOR)
+        if meeting_id:
+            await self._meetings.admit(request.state.tenant, meeting_id, agent)
         opened = still_open(
             await self._opening.open(
                 agent,
@@ -110,30 +106,11 @@ class AgentSessions:
 
     async def _session(self, opened: Opened, *, person: str | None, role: str | None) -> dict[str, Any]:
         talk = opened.conversation
-        situation = Situation(
-            agent=opened.agent,
-            key=opened.key,
-            channel="voice",
-            unreflected=await self._endings.unreflected(opened, wait_s=self._endings.patience.reflection_s),
-            person=opened.person,
-            intent_notes=talk.intent_notes,
-        )
         given = {"patient_id": person, "role_id": role, "meeting_id": talk.meeting_id}
         return {
             "agentId": opened.agent.slug,
-            "prompt": await self._replies.system(situation),
+            "prompt": await self._briefing.prompt(opened),
             **{name: value for name, value in given.items() if value is not None},
-            "session_count": await self._ended(opened),
+            "session_count": await self._briefing.session_count(opened),
             "conversation_id": talk.id,
         }
-
-    async def _ended(self, opened: Opened) -> int:
-        """How many conversations this mind has behind it."""
-        talk, count, before = opened.conversation, 0, None
-        user_id = opened.key.user_id or None
-        while rows := await self._store.conversations(
-            talk.tenant, agent=talk.agent, user_id=user_id, before=before, limit=_AT_ONCE
-        ):
-            count += sum(row.ended_at is not None and row.turns > 0 for row in rows)
-            before = (rows[-1].created_at, rows[-1].id)
-        return count

@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from voicemind.conversation.opening import MAX_SAID_CHARS
 from voicemind.errors import BadAudio, BadMessage
 from voicemind.speech.audio import Pcm
 
 MAX_FRAME_BYTES = 256 * 1024
-MAX_TEXT_CHARS = 8_000
 CLIENT_AUDIO, SERVER_AUDIO = 1, 2
 _CLIENT_HEADER = struct.Struct("<IId")
 _SERVER_HEADER = struct.Struct("<IIII")
@@ -79,8 +79,8 @@ def parse_text(frame: str) -> ClientMessage:
     if isinstance(message, Text):
         if not message.text.strip():
             raise BadMessage("The text is empty.", param="text")
-        if len(message.text) > MAX_TEXT_CHARS:
-            raise BadMessage(f"The text is longer than {MAX_TEXT_CHARS} characters.", param="text")
+        if len(message.text) > MAX_SAID_CHARS:
+            raise BadMessage(f"The text is longer than {MAX_SAID_CHARS} characters.", param="text")
     return message
 
 

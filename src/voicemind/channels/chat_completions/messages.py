@@ -1,0 +1,108 @@
+"""The messages of a request as the talk so far, and what the caller's own system messages say. Pure.
+
+A call and its result belong together: results are put behind the message with their call, and a call whose result never came (the person spoke
+first, say) is left out, since no model goes on from it. A result of a call that nobody made is a mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from voicemind.channels.chat_completions.wire import ChatMessage, Content
+from voicemind.conversation.opening import MAX_SAID_CHARS
+from voicemind.errors import BadRequest, TooLarge
+from voicemind.llm.contract import Message, ToolCall
+
+MAX_MESSAGES = 2_000
+_SYSTEM = frozenset({"system", "developer"})
+_WORDS = frozenset({"text", "input_text", "output_text"})
+
+
+@dataclass(slots=True)
+class _Line:
+    """A message of the talk, and the results of its calls by their ids."""
+
+    message: Message
+    results: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """`history` is what was said, oldest first; it may end with anybody's message. `system` is what each of the caller's system messages says."""
+
+    history: tuple[Message, ...]
+    system: tuple[str, ...]
+
+
+def talk(messages: Sequence[ChatMessage], *, place: Callable[[int], str], field_name: str = "messages") -> Talk:
+    """Read the messages; `place` names the one at an index. Raises BadRequest or TooLarge, which name the field."""
+    if not messages:
+        raise BadRequest("There are no messages.", param=field_name)
+    if len(messages) > MAX_MESSAGES:
+        raise BadRequest(f"There are more than {MAX_MESSAGES} messages.", param=field_name)
+    lines: list[_Line] = []
+    system: list[str] = []
+    calling: dict[str, _Line] = {}
+    for at, message in enumerate(messages):
+        text = _text(message.content, at, place)
+        if message.role in _SYSTEM:
+            system.append(text)
+        elif message.role == "user":
+            if len(text) > MAX_SAID_CHARS:
+                raise TooLarge(f"A message is longer than {MAX_SAID_CHARS} characters.", param=f"{place(at)}.content")
+            lines.append(_Line(Message("user", text)))
+        elif message.role == "assistant":
+            line = _Line(Message("assistant", text or message.refusal or "", _calls(message, at)))
+            calling.update((call.id, line) for call in line.message.tool_calls)
+            lines.append(line)
+        else:
+            _answer(message, text, calling, place(at))
+    return Talk(_flat(lines), tuple(text for text in system if text))
+
+
+def _calls(message: ChatMessage, at: int) -> tuple[ToolCall, ...]:
+    asked = [(call.id, call.function) for call in message.tool_calls or ()]
+    if message.function_call and not asked:
+        asked = [(f"function-{at}", message.function_call)]
+    return tuple(ToolCall(identity, function.name, function.arguments or "{}") for identity, function in asked)
+
+
+def _answer(message: ChatMessage, text: str, calling: dict[str, _Line], where: str) -> None:
+    """Put a result to its call."""
+    if message.role == "tool":
+        identity, param = message.tool_call_id, f"{where}.tool_call_id"
+    else:
+        named = (name for name, line in calling.items() if _has_call(line, name, message.name))
+        identity, param = next(reversed(list(named)), None), f"{where}.name"
+    line = calling.get(identity or "")
+    if identity is None or line is None:
+        raise BadRequest("This is the result of a call that no message before it asks for.", param=param)
+    line.results[identity] = text
+
+
+def _has_call(line: _Line, identity: str, name: str | None) -> bool:
+    return any(call.id == identity and call.name == name for call in line.message.tool_calls)
+
+
+def _flat(lines: Sequence[_Line]) -> tuple[Message, ...]:
+    """Every call with its result; messages that say nothing are left out, except for a silence at the end."""
+    flat: list[Message] = []
+    for at, line in enumerate(lines):
+        message = line.message
+        calls = tuple(call for call in message.tool_calls if call.id in line.results)
+        if message.content or calls or (at == len(lines) - 1 and message.role == "user"):
+            flat.append(Message(message.role, message.content, calls) if message.tool_calls else message)
+        flat.extend(Message("tool", line.results[call.id], (), call.id) for call in calls)
+    return tuple(flat)
+
+
+def _text(content: Content, at: int, place: Callable[[int], str]) -> str:
+    if content is None or isinstance(content, str):
+        return (content or "").strip()
+    for part in content:
+        if part.type not in _WORDS and part.type != "refusal":
+            raise BadRequest(
+                f"Content of type {part.type[:40]!r} cannot be used here, only text.", param=f"{place(at)}.content"
+            )
+    return " ".join(part.refusal or part.text for part in content).strip()

@@ -1,0 +1,87 @@
+"""An answer as server-sent events: sent piece by piece, and given up when the client goes away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol
+
+import anyio
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from voicemind.errors import VoicemindError
+from voicemind.llm.contract import Finished, Piece
+
+log = structlog.get_logger(__name__)
+
+Pieces = AsyncGenerator[Piece, None]
+
+
+class Telling(Protocol):
+    """How an answer is told in one format. Pure: every method gives the bytes that are to be sent next."""
+
+    def begin(self) -> bytes:
+        """Before anything is said."""
+        ...
+
+    def tell(self, piece: Piece) -> bytes:
+        """The next piece; after the Finished nothing follows."""
+        ...
+
+    def broken(self, error: VoicemindError) -> bytes:
+        """Instead of further pieces."""
+        ...
+
+
+class EventStream(Response):
+    """Owns `pieces` and closes them. With `first` the answer has begun already; else the client is told that it will."""
+
+    def __init__(self, pieces: Pieces, telling: Telling, *, first: Piece | None = None) -> None:
+        super().__init__(
+            media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        del self.headers["content-length"]
+        self._pieces, self._telling, self._first = pieces, telling, first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks, aclosing(self._pieces):
+            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._say(send)
+            await send({"type": "http.response.body", "body": b""})
+            tasks.cancel_scope.cancel()
+
+    async def _say(self, send: Send) -> None:
+        telling, first = self._telling, self._first
+        begun = telling.begin() + (telling.tell(first) if first else b"")
+        await send({"type": "http.response.body", "body": begun, "more_body": True})
+        if isinstance(first, Finished):
+            return
+        try:
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": telling.tell(piece), "more_body": True})
+                if isinstance(piece, Finished):
+                    return
+        except VoicemindError as error:
+            log.warning("an answer broke off", code=error.code)
+            await send({"type": "http.response.body", "body": telling.broken(error), "more_body": True})
+
+
+async def streamed(pieces: Pieces, telling: Telling, *, at_once: bool) -> EventStream:
+    """The stream. `at_once` sends its beginning before there is anything to say; else what fails until then is raised, and can be a status."""
+    if at_once:
+        return EventStream(pieces, telling)
+    try:
+        first = await anext(pieces)
+    except BaseException:
+        await pieces.aclose()
+        raise
+    return EventStream(pieces, telling, first=first)
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -1,0 +1,133 @@
+"""How a call really went, told afterwards by the platform that carried it: its transcript takes the place of ours, and the conversation ends."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from voicemind.conversation.ending import Endings
+from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.live import END_LIMIT_S, Live
+from voicemind.conversation.opening import Opened, Opening
+from voicemind.errors import BadRequest, UnknownAgent, UnknownConversation
+from voicemind.store.contract import Store
+from voicemind.store.values import Conversation, NewTurn
+
+CHANNEL = "call"
+"""The channel of a conversation that we hear of only when it is over."""
+
+Status = Literal["settled", "unchanged", "ended", "ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the platform says of a call.
+
+    `conversations` are the ids it may have here, `agents` the names of whom it was with and `people` of who called, the likeliest first.
+    `platform_id` is the one of the ids that the platform gave it; the others were chosen by whoever began the call.
+    """
+
+    platform_id: str = ""
+    conversations: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    turns: tuple[NewTurn, ...] = ()
+
+    def may_be(self, conversation: Conversation) -> bool:
+        """Whether it can be this conversation: whoever names somebody else's must not rewrite it."""
+        if conversation.id == self.platform_id or conversation.anonymous or not self.people:
+            return True
+        return conversation.user_id in self.people
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it; `why` is a sentence without anything that was said."""
+
+    status: Status
+    why: str
+    conversation_id: str | None = None
+
+
+class Settling:
+    """Settles calls."""
+
+    def __init__(self, store: Store, opening: Opening, endings: Endings, *, exchanges: Exchanges, live: Live) -> None:
+        self._store, self._opening, self._endings = store, opening, endings
+        self._exchanges, self._live = exchanges, live
+
+    async def over(self, tenant: str, told: Told) -> Outcome:
+        """The call is over and went like this. Repeated, it changes nothing more. Raises StorageUnavailable."""
+        known = await self._known(tenant, told)
+        try:
+            opened = await self._opening.found(tenant, known[0].id) if known else await self._taken_over(tenant, told)
+        except (UnknownAgent, UnknownConversation):
+            return Outcome("ignored", "The agent of this conversation is gone.")
+        if opened is None:
+            return Outcome("ignored", "This call is not known here, and it does not say with whom and by whom it was.")
+        for other in known[1:]:
+            if not other.turns:  # it was opened for this call under an id that nobody used
+                await self._endings.end_anyhow(tenant, other.id)
+        return await self._settle(opened, told.turns)
+
+    async def failed(self, tenant: str, told: Told) -> Outcome:
+        """The call never came about: a conversation that was opened for it ends. Raises StorageUnavailable."""
+        known = await self._known(tenant, told)
+        for conversation in known:
+            await self._endings.end_anyhow(tenant, conversation.id)
+        if not known:
+            return Outcome("ignored", "This call is not known here.")
+        return Outcome("ended", "The call did not come about.", known[0].id)
+
+    async def _known(self, tenant: str, told: Told) -> list[Conversation]:
+        """Our conversations of these ids, the one that the call was really held in first."""
+        known: list[Conversation] = []
+        for identity in told.conversations:
+            try:
+                conversation = await self._store.conversation(tenant, identity)
+            except UnknownConversation:
+                continue
+            if told.may_be(conversation):
+                known.append(conversation)
+        return sorted(known, key=lambda conversation: not conversation.turns)
+
+    async def _taken_over(self, tenant: str, told: Told) -> Opened | None:
+        """A new conversation for a call that went past us; None where agent or person cannot be told."""
+        if not told.people or not told.conversations or not told.turns:
+            return None
+        for name in told.agents:
+            try:
+                agent = await self._opening.agent(tenant, name)
+            except UnknownAgent:
+                continue
+            try:
+                return await self._opening.open(
+                    agent,
+                    tenant=tenant,
+                    user_id=told.people[0],
+                    conversation_id=told.platform_id or told.conversations[0],
+                    channel=CHANNEL,
+                )
+            except BadRequest:  # it belongs to another
+                return None
+        return None
+
+    async def _settle(self, opened: Opened, turns: tuple[NewTurn, ...]) -> Outcome:
+        tenant, identity = opened.conversation.tenant, opened.conversation.id
+        await self._live.end(tenant, identity)
+        async with AsyncExitStack() as stack:
+            with anyio.move_on_after(END_LIMIT_S):
+                await stack.enter_async_context(self._exchanges.alone(opened))
+            settled = bool(turns) and await self._store.settle_turns(tenant, identity, turns)
+            await self._endings.end(opened)
+        if settled:
+            return Outcome("settled", "The transcript is that of the platform; it is being reflected on.", identity)
+        why = (
+            "Its transcript was settled before, or is being reflected on, or is memory already."
+            if turns
+            else "There was nothing in the transcript."
+        )
+        return Outcome("unchanged", why, identity)

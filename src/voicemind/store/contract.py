@@ -6,7 +6,7 @@ by time); ids that come from outside (users, conversations, agents) are external
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -161,6 +161,10 @@ class Minds(Protocol):
 
     async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
         """Entries of this mind by id, of whatever version; ids that it does not know are left out."""
+        ...
+
+    async def erased(self, key: MindKey, *, entries: Collection[str], talks: Collection[str]) -> frozenset[str]:
+        """Which of these ids belong to something erased: entries of this mind, and conversations that are not there again."""
         ...
 
     async def archived(

@@ -3,7 +3,8 @@
 import pytest
 
 from voicemind.store.contract import Store
-from voicemind.store.values import Entry, Match, MindKey, NewVersion
+from voicemind.store.found import Match
+from voicemind.store.values import Entry, MindKey, NewVersion
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemind.mind.recall import EXACT, LIMIT, Vector, VectorIndex, fused, query, share, shares, statement
-from voicemind.store.values import Match
+from voicemind.store.found import Match
 
 SCORES = st.dictionaries(st.sampled_from("abcdefghij"), st.floats(-1, 1, allow_nan=False), max_size=10)
 SHARES = st.dictionaries(st.sampled_from("abcdefghij"), st.floats(0, 1, allow_nan=False), max_size=10)

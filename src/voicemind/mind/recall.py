@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemind.mind.reflection.words import STOP_WORDS
-from voicemind.store.values import Match
+from voicemind.store.found import Match
 
 Vector = npt.NDArray[np.float32]
 

@@ -13,18 +13,20 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import context, labelled, memory, recall, start, store, voice
+from benchmarks import completions, context, labelled, memory, recall, start, store, voice
 
 Result = dict[str, float | int | str]
 ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
     "start": ("13 start, idle memory", start.measure),
     "context": ("7 prompt from a warm mind", context.measure),
     "store": ("7 cold load · 8 acknowledged turn", store.measure),
+    "completions": ("6 chat completions", completions.measure),
     "memory": ("evidence recall at 5 / 10 / 20 on LoCoMo", memory.measure),
     "labelled": ("entries of our own dialogues that are not supported", labelled.measure),
     "recall": ("recall among 10,000 entries", recall.measure),
     "voice": ("3a end of speech to first sound", voice.measure),
 }
+TABLES: dict[str, Callable[[Result], Table]] = {"completions": completions.table}
 RESULTS = Path(__file__).parent / "results"
 BUSY_LOAD = 1.0
 console = Console()
@@ -42,7 +44,7 @@ async def main(names: list[str]) -> None:
         title, measure = ALL[name]
         console.print(f"measuring {name} …")
         results[name] = await measure()
-        _show(title, results[name])
+        console.print(TABLES[name](results[name]) if name in TABLES else _plain(title, results[name]))
     if busy > BUSY_LOAD:
         console.print(
             f"[bold]INVALID[/bold]: the machine was busy with something else (load {busy:.1f} before the first benchmark)."
@@ -57,16 +59,16 @@ async def main(names: list[str]) -> None:
     (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
 
 
-def _show(title: str, result: Result) -> None:
+def _plain(title: str, result: Result) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in result.items():
         table.add_row(name, str(value))
-    console.print(table)
+    return table
 
 
-names = sys.argv[1:]
+names = [name for name in sys.argv[1:] if name != completions.WITHOUT]
 if "--data" in names:  # the path is the benchmark's to read
     del names[names.index("--data") : names.index("--data") + 2]
 anyio.run(main, names, backend_options={"use_uvloop": True})

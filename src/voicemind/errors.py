@@ -16,7 +16,9 @@
     │   ├── InMeeting            the agent is in another live meeting (names it)
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
+    │   ├── Superseded           a newer request of the same conversation took this one's place
     │   └── Busy                 at capacity, with a time to come back
+    │       └── TooOften         more requests than this caller may send
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
@@ -150,6 +152,13 @@ class ConversationOver(ClientMistake):
     status = 409
 
 
+class Superseded(ClientMistake):
+    """A newer request of the same conversation took this one's place; its answer was stopped."""
+
+    code = "superseded"
+    status = 409
+
+
 class Busy(ClientMistake):
     """At capacity; `retry_after_s` says when to come back."""
 
@@ -159,6 +168,13 @@ class Busy(ClientMistake):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooOften(Busy):
+    """This caller sends more requests than it may."""
+
+    code = "rate_limit_exceeded"
+    status = 429
 
 
 class ProviderError(VoicemindError):

@@ -12,7 +12,7 @@ import pydantic
 import pytest
 from openai import pydantic_function_tool
 from openai.types.chat import ChatCompletionMessageParam
-from tests.calling import CALLED, calling_server
+from tests.tool_calling import CALLED, calling_server
 
 pytestmark = pytest.mark.anyio
 

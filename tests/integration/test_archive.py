@@ -16,7 +16,7 @@ from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import Entry, Found, MindKey, MindVersion, NewVersion
+from voicemind.store.values import Entry, Match, MindKey, MindVersion, NewVersion
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -132,13 +132,13 @@ async def test_an_embedder_that_fails_leaves_the_words_and_costs_no_answer(store
 
 async def test_a_mind_without_an_archive_is_not_searched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[Sequence[str]] = []
-    find = store.find_archived
+    find = store.match_archived
 
-    async def watched(key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
+    async def watched(key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Match, ...]:
         searches.append(words)
         return await find(key, words, limit=limit)
 
-    monkeypatch.setattr(store, "find_archived", watched)
+    monkeypatch.setattr(store, "match_archived", watched)
     asked = ["Do you remember when I went sailing to Lisbon?"]
     version = await store.ensure_mind(KEY, seed=AGENT.seed())
     archives = Archives(store, ScriptedEmbedder())

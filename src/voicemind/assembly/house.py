@@ -30,7 +30,7 @@ from voicemind.config import Settings
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.erasing import Erasing
-from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
@@ -38,9 +38,10 @@ from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
 from voicemind.conversation.settling import Settling
+from voicemind.conversation.unnamed import Unnamed
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
-from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError, leaves
+from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
@@ -51,7 +52,9 @@ from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
+from voicemind.ops import connections
 from voicemind.ops.auth import Guests, Keys
+from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.server import listening
 from voicemind.ops.signatures import Secrets
@@ -64,6 +67,7 @@ from voicemind.store.sql import SqlStore
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_S = 10
+_Provider = Llm | Stt | Tts | Vad | Embedder
 
 
 @dataclass
@@ -114,6 +118,7 @@ class House:
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
         self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.exchanges = Exchanges(self.store, self.replies, self.endings, manners=Manners.of(settings))
         self.rooms = Rooms(
             store=self.store,
             roster=self.roster,
@@ -128,7 +133,8 @@ class House:
     async def open(self, *, models: bool = True) -> AsyncGenerator[ASGIApp]:
         """Open the store, begin loading the models, and serve reflections; yields the application. Raises Misconfigured.
 
-        Without `models` nothing is loaded, and so nothing is said, reflected or swept: what needs the store alone works.
+        Without `models` nothing is loaded, and nothing is said, reflected or swept: what needs the store alone works. Where one cannot
+        be loaded, nothing is said, but what is stale ends, what is erased leaves the files, and reflection goes on if it can.
         """
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -139,25 +145,34 @@ class House:
             stack.callback(tasks.cancel_scope.cancel)
             if models:
                 tasks.start_soon(self._load)
+            await stack.enter_async_context(self.exchanges.running())
             yield self._application()
 
     async def _load(self) -> None:
-        """Load the models side by side; then the waiting reflections can be done."""
+        """Load the models side by side, and look after what is kept meanwhile; what can be thought with without the others is not kept waiting for them."""
         providers = (self.llm, self.stt, self.tts, self.vad, self.embedder)
         async with AsyncExitStack() as stack:
             for provider in providers:
                 stack.push_async_callback(_closed, provider)
-            try:
-                async with anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.endings.sweep)
+                started: list[_Provider] = []
+                async with anyio.create_task_group() as starting:
                     for provider in providers:
-                        tasks.start_soon(provider.start)
-            except* VoicemindError as group:
-                self.problem = next(error for error in leaves(group) if isinstance(error, VoicemindError))
-                log.error("models cannot be loaded", code=self.problem.code, why=str(self.problem))
-            else:
-                self.loaded = True
-                await self.endings.run()
-            await anyio.sleep_forever()
+                        starting.start_soon(self._start, provider, started)
+                self.loaded = self.problem is None
+                if self.llm in started and self.embedder in started:
+                    await self.endings.reflect()
+
+    async def _start(self, provider: _Provider, started: list[_Provider]) -> None:
+        """One that fails leaves the others as they are: the first problem is the one that is told."""
+        try:
+            await provider.start()
+        except VoicemindError as error:
+            self.problem = self.problem or error
+            log.error("models cannot be loaded", code=error.code, why=str(error))
+        else:
+            started.append(provider)
 
     async def why_not_ready(self) -> str:
         """One word; empty when everything works."""
@@ -195,12 +210,11 @@ class House:
         )
 
     def _application(self) -> ASGIApp:
-        exchanges = Exchanges(self.store, self.replies, self.endings)
         admin = Admin(
             store=self.store,
             opening=self.opening,
             endings=self.endings,
-            exchanges=exchanges,
+            exchanges=self.exchanges,
             live=self.live,
             roster=self.roster,
             guests=self.guests,
@@ -208,9 +222,14 @@ class House:
         )
         briefing = Briefing(self.store, self.endings, self.replies)
         sessions = AgentSessions(self.opening, meetings=self.rooms.meetings, briefing=briefing)
-        settling = Settling(self.store, self.opening, self.endings, exchanges=exchanges, live=self.live)
+        settling = Settling(self.store, self.opening, self.endings, exchanges=self.exchanges, live=self.live)
         webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
-        answering = Answering(self.opening, exchanges, merges_prompt=self.settings.platform_prompt == "merge")
+        answering = Answering(
+            self.opening,
+            self.exchanges,
+            unnamed=Unnamed(self.store) if self.settings.keep_unnamed else None,
+            merges_prompt=self.settings.platform_prompt == "merge",
+        )
         completions = ChatCompletions(answering, self.roster)
         responses = Responses(answering, self.store)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
@@ -227,10 +246,11 @@ class House:
             ],
             guests=self.guests,
             allowed_origins=self.settings.origins,
+            limits=Limits(Rates(self.settings.rate_per_minute), Room(self.settings.max_concurrent_requests)),
         )
 
 
-async def _closed(provider: Llm | Stt | Tts | Vad | Embedder) -> None:
+async def _closed(provider: _Provider) -> None:
     with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_LIMIT_S):
         await provider.aclose()
 
@@ -257,7 +277,13 @@ async def _listening(settings: Settings, host: str, port: int, *, models: bool =
     house = House.build(settings)
     async with (
         house.open(models=models) as app,
-        listening(app, host=host, port=port, largest_frame=MAX_FRAME_BYTES) as url,
+        listening(
+            app,
+            host=host,
+            port=port,
+            largest_frame=MAX_FRAME_BYTES,
+            patience=connections.Patience(settings.slow_request_s, settings.keep_alive_s),
+        ) as url,
     ):
         try:
             yield url

@@ -21,6 +21,7 @@ from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
 from voicemind.errors import VoicemindError
 from voicemind.ops.auth import Guests
+from voicemind.ops.limits import Limits
 
 STATIC = Path(__file__).parent.parent / "static"
 _NO_PAGE = "<!doctype html><title>Voicemind</title><p>The server runs. Its page was not built: <code>make run</code> builds it."
@@ -31,6 +32,7 @@ def application(
     *,
     guests: Guests,
     allowed_origins: Collection[str],
+    limits: Limits,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> ASGIApp:
     """The whole application."""
@@ -50,7 +52,7 @@ def application(
         else [],
         lifespan=lifespan,
     )
-    return Door(app, guests=guests, allowed_origins=allowed_origins)
+    return Door(app, guests=guests, allowed_origins=allowed_origins, limits=limits)
 
 
 class _Page(Mount):

@@ -1,4 +1,4 @@
-"""The door that every request and every socket passes: its number, its host and origin, its key."""
+"""The door that every request and every socket passes: its number, its host and origin, its key, and whether there is room for it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicemind.channels.http import mistake_response
+from voicemind.clock import monotonic_s
 from voicemind.errors import Forbidden, Unauthenticated, VoicemindError
 from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Guests, host_is_ours, origin_is_ours
+from voicemind.ops.limits import Limits, Room
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
 SIGNED_PATHS = frozenset({"/api/elevenlabs/webhook"})
@@ -33,24 +35,33 @@ _SECURITY_HEADERS = [
 class Door:
     """Pure ASGI around the application. Puts the caller's tenant into `scope["state"]["tenant"]`."""
 
-    def __init__(self, app: ASGIApp, *, guests: Guests, allowed_origins: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, guests: Guests, allowed_origins: Collection[str], limits: Limits) -> None:
         self._app = app
         self._guests = guests
         self._allowed_origins = allowed_origins
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         send = _marking(send, str(uuid_utils.uuid7()))
+        place = _Place(self._limits.room, receive)
         try:
-            self._admit(scope)
+            if self._admit(scope):
+                self._limits.rates.take(_caller(scope), now_s=monotonic_s())
+                if scope["type"] == "http":  # sockets have a limit of their own, on sessions
+                    receive = place.take(scope)
         except VoicemindError as error:
             await _refuse(scope, receive, send, error)
             return
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            place.give_back()
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope) -> bool:
+        """Whether the limits hold for it: the page and the signs of health are for everybody at any time."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         keyless = not self._guests.keys
         host = headers.get("host", "")
@@ -61,14 +72,17 @@ class Door:
             raise Forbidden("Pages of this origin may not call this server.")
         scope.setdefault("state", {})["tenant"] = KEYLESS_TENANT
         path = scope["path"]
-        if keyless or is_signed or path in OPEN_PATHS or not path.startswith(GUARDED_PREFIXES):
-            return
+        if not path.startswith(GUARDED_PREFIXES):
+            return False
         if scope["type"] == "http" and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            return  # a browser asks whether it may call; it sends the key with the call itself
+            return False  # a browser asks whether it may call; it sends the key with the call itself
+        if keyless or is_signed or path in OPEN_PATHS:
+            return True
         tenant = self._tenant(scope, headers)
         if tenant is None:
             raise Unauthenticated("A valid API key is needed: Authorization: Bearer <key>.")
         scope["state"]["tenant"] = tenant
+        return True
 
     def _tenant(self, scope: Scope, headers: MutableMapping[str, str]) -> str | None:
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -83,6 +97,49 @@ class Door:
         except CookieError:
             return None
         return self._guests.cookies.tenant_of(cookie.value) if cookie else None
+
+
+class _Place:
+    """A request's place among those that are being answered, from the moment when its body is complete: who sends slowly takes none."""
+
+    def __init__(self, room: Room, receive: Receive) -> None:
+        self._room = room
+        self._receive = receive
+        self._is_held = False
+
+    def take(self, scope: Scope) -> Receive:
+        """Take it now, or with the end of the body; the request is to be received through what this returns. Raises Busy, and so may that."""
+        if any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        ):
+            return self._receiving
+        self._enter()
+        return self._receive
+
+    def give_back(self) -> None:
+        """The request is answered."""
+        if self._is_held:
+            self._is_held = False
+            self._room.leave()
+
+    async def _receiving(self) -> Message:
+        message = await self._receive()
+        if not self._is_held and message["type"] == "http.request" and not message.get("more_body"):
+            self._enter()
+        return message
+
+    def _enter(self) -> None:
+        self._room.enter()
+        self._is_held = True
+
+
+def _caller(scope: Scope) -> str:
+    """Whose requests are counted together: a tenant's; before a key is known, those of one address."""
+    if scope["path"] in OPEN_PATHS:
+        return f"{(scope.get('client') or ('',))[0]} without a key"
+    tenant: str = scope["state"]["tenant"]
+    return tenant
 
 
 def _marking(send: Send, request_id: str) -> Send:

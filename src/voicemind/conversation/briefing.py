@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.prompt import render_block
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-
-_AT_ONCE = 1000
 
 
 class Briefing:
@@ -37,16 +36,10 @@ class Briefing:
     async def blocks(self, opened: Opened) -> dict[str, str]:
         """What the mind holds, by the label of its block; a block without anything says so."""
         version = await self._store.mind(opened.key)
-        held = version.blocks if version else {}
-        return {block.label: render_block(held.get(block.label, ())) for block in opened.agent.reflective}
+        if version is None:
+            raise StorageUnavailable("The mind of this conversation is missing.")
+        return {block.label: render_block(version.blocks.get(block.label, ())) for block in opened.agent.reflective}
 
     async def session_count(self, opened: Opened) -> int:
         """How many conversations this mind has behind it."""
-        talk, count, before = opened.conversation, 0, None
-        user_id = opened.key.user_id or None
-        while rows := await self._store.conversations(
-            talk.tenant, agent=talk.agent, user_id=user_id, before=before, limit=_AT_ONCE
-        ):
-            count += sum(row.ended_at is not None and row.turns > 0 for row in rows)
-            before = (rows[-1].created_at, rows[-1].id)
-        return count
+        return await self._store.talks_ended(opened.key)

@@ -148,10 +148,15 @@ class Endings:
     async def run(self) -> None:
         """Reflect and sweep until cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._sweep)
-            await self._worker.run()
+            tasks.start_soon(self.sweep)
+            await self.reflect()
 
-    async def _sweep(self) -> None:
+    async def reflect(self) -> None:
+        """Do the reflections that are due, until cancelled."""
+        await self._worker.run()
+
+    async def sweep(self) -> None:
+        """End what nobody goes on with, and rewrite files that still hold what was erased, until cancelled. It needs no model."""
         while True:
             try:
                 await self._sweep_once()

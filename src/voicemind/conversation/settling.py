@@ -38,7 +38,9 @@ class Told:
 
     def may_be(self, conversation: Conversation) -> bool:
         """Whether it can be this conversation: whoever names somebody else's must not rewrite it."""
-        return conversation.id == self.platform_id or not self.people or conversation.user_id in self.people
+        if conversation.id == self.platform_id or conversation.anonymous or not self.people:
+            return True
+        return conversation.user_id in self.people
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -67,26 +68,24 @@ class MinilmEmbedder:
             if spec is None or spec.origin is None:
                 raise ImportError(package)
             path = Path(spec.origin).parent / file
-            weights = path.read_bytes()
-            if hashlib.sha256(weights).hexdigest() != _SHA256:
+            if _digest(path) != _SHA256:
                 raise Misconfigured("VOICEMIND_EMBEDDING", f"the weights in {package} are other ones than expected")
-            session = onnx.open_session(self._graph(weights), threads=1)
+            session = onnx.open_session(self._graph(path), threads=1)
             self._failures = onnx.failures()
         except (ImportError, OSError) as error:
             problem = "MiniLM needs the extra `local`: pip install 'voicemind[local]'"
             raise Misconfigured("VOICEMIND_EMBEDDING", problem, accepted="minilm, scripted") from error
         return _Model(session, WordPieces(_VOCABULARY.read_text(encoding="utf-8").splitlines()))
 
-    def _graph(self, weights: bytes) -> bytes:
+    def _graph(self, weights: Path) -> Path | bytes:
         """The kept one, if it is what was kept: its name ends with its hash."""
         folder = self._cache
         if folder is None:
-            return in_eight_bits(weights)
-        for path in folder.glob(f"{self.name}-*.onnx"):
-            kept = path.read_bytes()
-            if path.stem == f"{self.name}-{hashlib.sha256(kept).hexdigest()}":
+            return in_eight_bits(weights.read_bytes())
+        for kept in folder.glob(f"{self.name}-*.onnx"):
+            if kept.stem == f"{self.name}-{_digest(kept)}":
                 return kept
-        made = in_eight_bits(weights)
+        made = in_eight_bits(weights.read_bytes())
         whole = folder / f"{self.name}-{hashlib.sha256(made).hexdigest()}.onnx"
         part = whole.with_suffix(f".{os.getpid()}.part")
         try:
@@ -94,9 +93,16 @@ class MinilmEmbedder:
             part.write_bytes(made)
             part.replace(whole)
         except OSError as error:
-            part.unlink(missing_ok=True)
             log.warning("the embedder is made anew at every start", reason=type(error).__name__)
-        return made
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            return made
+        return whole
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Model:

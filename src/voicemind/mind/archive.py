@@ -16,7 +16,7 @@ from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError, StorageUnavailable, VoicemindError
 from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
 from voicemind.store.contract import Minds
-from voicemind.store.values import Entry, Found, MindKey, MindVersion
+from voicemind.store.values import Entry, Match, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +66,10 @@ class Archives:
         if index.is_empty:
             return ()
         found, meaning = await self._looked_up(version.key, asked, index.vectors)
-        by_id = {one.entry.id: one.entry for one in found}
-        shares = {one.id: share(asked.words, one.text, cue=one.cue) for one in by_id.values()}
-        alike = {} if meaning is None else index.vectors.alike(meaning, also=by_id)
+        shares = {one.entry_id: share(asked.words, one.text, cue=one.cue) for one in found}
+        alike = {} if meaning is None else index.vectors.alike(meaning, also=shares)
         chosen = fused(shares, alike)
-        missing = [entry_id for entry_id in chosen if entry_id not in by_id]
-        by_id |= await self._store.entries(version.key, missing) if missing else {}
+        by_id = await self._store.entries(version.key, chosen) if chosen else {}
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
 
     async def refresh(self, key: MindKey, *, most: float = math.inf) -> None:
@@ -105,16 +103,16 @@ class Archives:
 
     async def _looked_up(
         self, key: MindKey, asked: Query, vectors: VectorIndex
-    ) -> tuple[tuple[Found, ...], Vector | None]:
+    ) -> tuple[tuple[Match, ...], Vector | None]:
         """What holds the words, while the question's own vector is being made: neither waits for the other."""
         meanings: list[Vector] = []
-        found: tuple[Found, ...] = ()
+        found: tuple[Match, ...] = ()
         failed: StorageUnavailable | None = None
         async with anyio.create_task_group() as tasks:
             if len(vectors):
                 tasks.start_soon(self._embed, asked.text, meanings)
             try:
-                found = await self._store.find_archived(key, asked.words, limit=CANDIDATES)
+                found = await self._store.match_archived(key, asked.words, limit=CANDIDATES)
             except StorageUnavailable as error:  # by itself, not as a group of one
                 failed = error
                 tasks.cancel_scope.cancel()

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from voicemind.errors import Misconfigured
+from voicemind.ops.connections import Patience, connection_class
 
 STOP_LIMIT_S = 10
 """How long open requests may take to finish once the server stops, in seconds."""
@@ -33,7 +34,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, *, host: str, port: int, largest_frame: int) -> AsyncGenerator[str]:
+async def listening(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    largest_frame: int,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> AsyncGenerator[str]:
     """Serve the application inside this block; yields its address. `port` 0 takes a free one; `largest_frame` is in bytes.
 
     Raises Misconfigured where the port cannot be used.
@@ -41,6 +49,8 @@ async def listening(app: ASGIApp, *, host: str, port: int, largest_frame: int) -
     with _bound(host, port) as listener:
         config = uvicorn.Config(
             app,
+            http=connection_class(patience),
+            timeout_keep_alive=patience.idle_s,  # type: ignore[arg-type]  # goes to call_later, which takes fractions
             ws="websockets-sansio",
             ws_max_size=largest_frame,
             lifespan="off",

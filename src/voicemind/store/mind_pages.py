@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from voicemind.store import archive
 from voicemind.store.minds import OF_KEY, bare, id_of, loaded, named
 from voicemind.store.tables import archived_entries, mind_versions, minds
-from voicemind.store.values import ArchivedEntry, Found, MindKey, MindSummary, MindVersion
+from voicemind.store.values import ArchivedEntry, Found, Match, MindKey, MindSummary, MindVersion
 
 _LIST = (
     sa.select(
@@ -102,6 +102,15 @@ def found(connection: Connection, key: MindKey, *, words: Sequence[str], limit: 
     hits = archive.found(connection, mind_id, words=words, limit=limit)
     held = loaded(connection, mind_id=mind_id, ids=[entry_id for entry_id, _ in hits])
     return tuple(Found(held[entry_id], label, rank) for rank, (entry_id, label) in enumerate(hits))
+
+
+def matches(connection: Connection, key: MindKey, *, words: Sequence[str], limit: int) -> tuple[Match, ...]:
+    """The same with their texts alone."""
+    mind_id = id_of(connection, key)
+    if mind_id is None:
+        return ()
+    rows = archive.matches(connection, mind_id, words=words, limit=limit)
+    return tuple(Match(row.id, row.text, row.cue) for row in rows)
 
 
 def vectors(connection: Connection, key: MindKey, *, model: str) -> Mapping[str, bytes]:

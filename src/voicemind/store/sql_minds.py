@@ -7,7 +7,7 @@ from functools import partial
 
 from voicemind.store import mind_pages, minds
 from voicemind.store.connected import Connected
-from voicemind.store.values import ArchivedEntry, Entry, Found, MindKey, MindSummary, MindVersion, NewVersion
+from voicemind.store.values import ArchivedEntry, Entry, Found, Match, MindKey, MindSummary, MindVersion, NewVersion
 
 
 class SqlMinds(Connected):
@@ -59,6 +59,9 @@ class SqlMinds(Connected):
 
     async def find_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Found, ...]:
         return await self._read(partial(mind_pages.found, key=key, words=words, limit=limit))
+
+    async def match_archived(self, key: MindKey, words: Sequence[str], *, limit: int = 50) -> tuple[Match, ...]:
+        return await self._read(partial(mind_pages.matches, key=key, words=words, limit=limit))
 
     async def vectors(self, key: MindKey, model: str) -> Mapping[str, bytes]:
         return await self._read(partial(mind_pages.vectors, key=key, model=model))

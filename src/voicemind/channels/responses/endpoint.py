@@ -57,11 +57,12 @@ class Responses:
         agent = await self._answering.agent(tenant, http.path_params.get("slug"), model)
         chat = _in_conversation(request, chat, opened)
         identity = chat.caller.conversation_id
-        pieces = await self._answering.pieces(tenant, agent, chat, channel="responses")
+        streams = bool(request.stream)
+        pieces = await self._answering.pieces(tenant, agent, chat, channel="responses", streams=streams)
         place = place_after(identity, chat.history) if identity else None
         speaks = chat.caller.channel == "voice"
         response = Response(_settled(request, response_id(place), agent.slug, identity), speaks=speaks)
-        if request.stream:
+        if streams:
             return await streamed(pieces, response, at_once=speaks)
         async with aclosing(pieces):
             async for piece in pieces:

@@ -16,6 +16,7 @@ from voicemind.channels.http import decoded, json_response, read_json
 from voicemind.channels.webhooks import wire
 from voicemind.clock import epoch_ms
 from voicemind.conversation.briefing import Briefing
+from voicemind.conversation.callers import caller
 from voicemind.conversation.opening import Opened, Opening, external_id
 from voicemind.conversation.settling import Outcome, Settling
 from voicemind.errors import BadRequest, ClientMistake, TooLarge, Unauthenticated
@@ -82,7 +83,7 @@ class Webhooks:
         if len(body) > KEPT_BYTES:
             self._seen.add(signature)
             return _answer("ignored", "Recordings are not kept.")
-        content = await to_thread.run_sync(decoded, bytes(body), Any)
+        content = await to_thread.run_sync(_content, bytes(body))
         event = wire.event(content)
         name = (signature.tenant, event.kind, event.told.platform_id)
         if event.told.platform_id and name in self._done:
@@ -90,7 +91,7 @@ class Webhooks:
             return _answer("repeated", "This was told before.")
         outcome = await self._outcome(signature.tenant, event)
         self._seen.add(signature)
-        if outcome.status != "ignored":
+        if outcome.status in ("settled", "ended"):
             self._done.add(name)
         log.info(
             "a platform told of a call",
@@ -163,7 +164,7 @@ class Webhooks:
 
     async def _opened(self, tenant: str, agent: Agent, call: wire.Ringing) -> Opened:
         """The call's conversation; a new one where that of this id is over already."""
-        person = external_id(wire.caller(call.caller_id), param="caller_id")
+        person = external_id(caller(call.caller_id), param="caller_id")
         identity = external_id(call.conversation_id, param="conversation_id") or external_id(
             call.call_sid, param="call_sid"
         )
@@ -173,6 +174,10 @@ class Webhooks:
         if opened.conversation.status in ("active", "detached"):
             return opened
         return await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=None, channel=CHANNEL)
+
+
+def _content(body: bytes) -> Any:
+    return decoded(body, object)
 
 
 def _answer(status: str, why: str, *, conversation_id: str | None = None) -> Response:

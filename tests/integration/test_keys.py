@@ -22,6 +22,7 @@ GUARDED = [
     ("GET", "/api/agents"),
     ("POST", "/api/voice-sessions"),
     ("POST", "/api/elevenlabs/end"),
+    ("POST", "/api/elevenlabs/initiation"),
     ("POST", "/api/voice/create-agent-session"),
     ("POST", "/api/ai/meeting/prepare"),
 ]

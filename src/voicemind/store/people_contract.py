@@ -18,6 +18,10 @@ class Meetings(Protocol):
         """Make the meeting; one that exists is returned unchanged."""
         ...
 
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        """Take back a meeting in which there is no conversation; any other stays as it is."""
+        ...
+
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
         """The meeting. Raises UnknownMeeting."""
         ...

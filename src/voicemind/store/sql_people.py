@@ -23,6 +23,9 @@ class SqlMeetings(Connected):
         meeting = meetings.planned(tenant, meeting_id, kind=kind, topic=topic, participants=participants)
         return await self._write(partial(meetings.made, meeting=meeting))
 
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        await self._write(partial(meetings.dropped, tenant=tenant, meeting_id=meeting_id))
+
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
         return await self._read(partial(meetings.one, tenant=tenant, meeting_id=meeting_id))
 

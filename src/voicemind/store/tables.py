@@ -205,7 +205,9 @@ reflections = sa.Table(
     _outside("conversation_id"),
     _ours("mind_id"),
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),  # claims: the number also tells one from the next
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),  # leases that ran out
     sa.Column("due_at", UtcTime, nullable=False),  # waiting: not before; running: when the lease runs out
     _outside("worker"),
     sa.Column("before", sa.Integer),

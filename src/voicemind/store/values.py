@@ -282,6 +282,7 @@ class NewTurn:
 class Reflection:
     """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
 
+    `attempts` is how often it was claimed; `failures` of them failed, `lost` of them ended because their lease ran out.
     `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
     `error` is the code of the last failure. `proposal` is what waits for a person's word, as plain JSON (`mind.reflection.proposal`).
     """
@@ -291,6 +292,8 @@ class Reflection:
     conversation_id: str
     status: ReflectionStatus
     attempts: int = 0
+    failures: int = 0
+    lost: int = 0
     before: int | None = None
     after: int | None = None
     notes: str = ""

@@ -59,10 +59,11 @@ class ChatCompletions:
         agent = await self._answering.agent(
             tenant, http.path_params.get("slug"), request.model, role=asked.caller.agent
         )
-        pieces = await self._answering.pieces(tenant, agent, asked, channel="chat_completions")
+        streams = bool(request.stream)
+        pieces = await self._answering.pieces(tenant, agent, asked, channel="chat_completions", streams=streams)
         head = Head(f"chatcmpl-{uuid_utils.uuid7().hex}", epoch_ms() // 1000, agent.slug)
         speaks = asked.caller.channel == "voice"
-        if not request.stream:
+        if not streams:
             return json_response(completion(head, await collected(pieces, speaks=speaks)))
         wants_usage = bool(request.stream_options and request.stream_options.include_usage)
         return await streamed(pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)

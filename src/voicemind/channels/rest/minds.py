@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 
 from voicemind.channels import told
@@ -183,7 +184,7 @@ async def compare_versions(
             ],
             text=block.text,
         )
-        for block in diff(one, other)
+        for block in await to_thread.run_sync(diff, one, other)
     ]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from voicemind.store.found import Found, Match
 from voicemind.store.people_contract import Meetings, People
 from voicemind.store.reflections_contract import Reflections
 from voicemind.store.turn_edits import TurnEdit
@@ -18,9 +19,7 @@ from voicemind.store.values import (
     Conversation,
     ConversationStatus,
     Entry,
-    Found,
     Intent,
-    Match,
     MindKey,
     MindSummary,
     MindVersion,

@@ -7,7 +7,8 @@ from functools import partial
 
 from voicemind.store import mind_pages, minds, tombstones
 from voicemind.store.connected import Connected
-from voicemind.store.values import ArchivedEntry, Entry, Found, Match, MindKey, MindSummary, MindVersion, NewVersion
+from voicemind.store.found import Found, Match
+from voicemind.store.values import ArchivedEntry, Entry, MindKey, MindSummary, MindVersion, NewVersion
 
 
 class SqlMinds(Connected):

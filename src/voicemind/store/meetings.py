@@ -40,6 +40,15 @@ def made(connection: Connection, meeting: Meeting) -> Meeting:
     return stored
 
 
+def dropped(connection: Connection, tenant: str, meeting_id: str) -> None:
+    """It goes, unless somebody has a conversation in it; whoever opens one at the same moment waits, or is waited for."""
+    if connection.execute(_ONE.with_for_update(), {"tenant": tenant, "id": meeting_id}).first() is None:
+        return
+    in_it = sa.and_(conversations.c.tenant == tenant, conversations.c.meeting_id == meeting_id)
+    if connection.execute(sa.select(conversations.c.id).where(in_it).limit(1)).first() is None:
+        connection.execute(sa.delete(meetings).where(meetings.c.tenant == tenant, meetings.c.id == meeting_id))
+
+
 def one(connection: Connection, tenant: str, meeting_id: str, *, keep: bool = False) -> Meeting:
     """Raises UnknownMeeting. With `keep`, it stays until this transaction ends."""
     row = connection.execute(_ONE_KEPT if keep else _ONE, {"tenant": tenant, "id": meeting_id}).first()

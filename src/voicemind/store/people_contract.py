@@ -18,6 +18,10 @@ class Meetings(Protocol):
         """Make the meeting; one that exists is returned unchanged."""
         ...
 
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        """Take back a meeting in which there is no conversation; any other stays as it is."""
+        ...
+
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
         """The meeting. Raises UnknownMeeting."""
         ...
@@ -65,8 +69,10 @@ class People(Protocol):
         """Erase the person: all their conversations as in `erase_conversation`, the minds that are theirs alone, and the id. Raises UnknownUser."""
         ...
 
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        """The receipts, the newest first."""
+    async def erasures(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Erasure, ...]:
+        """The receipts, the newest first; with `before`, those behind that place in the list."""
         ...
 
     async def erasures_made(self, tenant: str) -> int:

@@ -136,24 +136,6 @@ class ArchivedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An archived entry that full-text search found; `rank` counts from 0, the best first."""
-
-    entry: Entry
-    block: str
-    rank: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The same without all that only a chosen one needs: `text` and `cue` say how well it fits."""
-
-    entry_id: str
-    text: str
-    cue: str
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 
@@ -282,6 +264,7 @@ class NewTurn:
 class Reflection:
     """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
 
+    `attempts` is how often it was claimed; `failures` of them failed, `lost` of them ended because their lease ran out.
     `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
     `error` is the code of the last failure. `proposal` is what waits for a person's word, as plain JSON (`mind.reflection.proposal`).
     """
@@ -291,6 +274,8 @@ class Reflection:
     conversation_id: str
     status: ReflectionStatus
     attempts: int = 0
+    failures: int = 0
+    lost: int = 0
     before: int | None = None
     after: int | None = None
     notes: str = ""

@@ -1,0 +1,205 @@
+"""Which stored turns a telling of the talk tells again, and where the two part ways. Pure.
+
+A platform may tell only the newest part of a talk, break what one side said into other pieces, leave out what nobody heard, and cut what
+was cut. So turns are compared by their words in order, and never by their number. Only turns with words are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from voicemind.conversation.told import Run, Told
+from voicemind.conversation.wording import Shown, shown, sounded, spelled
+from voicemind.store.turn_edits import HeardTurn, RewordedTurn
+from voicemind.store.values import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How far a run of the person's words goes along the stored turns.
+
+    `users` are the places of the person's turns it says, `unheard` those of the agent's between them, and `rest` the words (as `spelled`)
+    that are left.
+    """
+
+    users: tuple[int, ...]
+    unheard: tuple[int, ...]
+    rest: str
+
+
+@dataclass(slots=True)
+class Walk:
+    """A way along stored turns and a telling, side by side.
+
+    The telling begins at the place `start`; `at` is the place behind what it tells. `told` is what has no stored turn; `cut` is the place
+    from which on the stored turns are contradicted by that. `matched` counts what is the same in both.
+    """
+
+    start: int = 0
+    at: int = 0
+    matched: int = 0
+    is_smooth: bool = True
+    edits: dict[int, HeardTurn | RewordedTurn] = field(default_factory=dict[int, HeardTurn | RewordedTurn])
+    told: list[Told] = field(default_factory=list[Told])
+    cut: int | None = None
+
+
+def next_of_person(turns: Sequence[Turn], at: int) -> int | None:
+    """The place of the person's next turn."""
+    return next((place for place in range(at, len(turns)) if turns[place].role == "user"), None)
+
+
+def take(turns: Sequence[Turn], at: int, run: Run) -> Taken:
+    """Follow the person's words from the place `at` on."""
+    texts = run.texts
+    following = next_of_person(turns, at)
+    if following is None:
+        return Taken((), (), spelled(run.text))
+    if len(texts) == 1 and turns[following].generated.strip() == texts[0]:
+        return Taken((following,), tuple(range(at, following)), "")
+    rest = spelled(run.text)
+    users: list[int] = []
+    unheard: list[int] = []
+    while following is not None and rest:
+        words = spelled(turns[following].generated)
+        if not rest.startswith(words):
+            break
+        unheard += range(users[-1] + 1 if users else at, following)
+        users.append(following)
+        rest = rest[len(words) :]
+        following = next_of_person(turns, following + 1)
+    return Taken(tuple(users), tuple(unheard), rest)
+
+
+def best_walk(turns: Sequence[Turn], past: Sequence[Run], ask: Run | None) -> Walk | None:
+    """The way on which the most is the same; None where nothing is. From the very beginning where that is as good as any other."""
+    first = _walk(turns, past, 0)
+    if first.is_smooth and first.matched:
+        return first
+    best, score = first, _score(turns, first, ask)
+    for place in range(len(turns)):
+        for skipped in (0, 1):
+            if (place or skipped) and skipped < len(past) and _begins(turns, place, past[skipped]):
+                walk = _walk(turns, past[skipped:], place)
+                if (found := _score(turns, walk, ask)) >= max(score, 1) and (found > score or best is not first):
+                    best, score = walk, found
+    if len(past) == 1 and ask and not score:  # the greeting was told to nobody so far
+        taken = take(turns, 0, ask)
+        return Walk() if taken.users and not taken.rest else None
+    return best if score else None
+
+
+def heard(turn: Turn, words: str) -> HeardTurn | None:
+    """The edit that is needed so that the person heard these words of the agent's turn."""
+    unsure = turn.heard is None and turn.interrupted
+    known = turn.generated if turn.heard is None else turn.heard
+    if not unsure and (known.strip() == words.strip() or (bool(words.strip()) and sounded(known) == sounded(words))):
+        return None
+    return HeardTurn(turn.seq, words)
+
+
+def _begins(turns: Sequence[Turn], place: int, run: Run) -> bool:
+    turn = turns[place]
+    if turn.role != run.side:
+        return False
+    if run.side == "user":
+        return not take(turns, place, run).rest
+    ours, theirs = sounded(turn.generated), sounded(run.text)
+    return ours.startswith(theirs) or theirs.startswith(ours)
+
+
+def _score(turns: Sequence[Turn], walk: Walk, ask: Run | None) -> int:
+    if ask is None or walk.told:
+        return walk.matched
+    taken = take(turns, walk.at, ask)
+    return walk.matched + (bool(taken.users) and not taken.rest)
+
+
+def _walk(turns: Sequence[Turn], runs: Sequence[Run], start: int) -> Walk:
+    walk = Walk(start, start)
+    for number, run in enumerate(runs):
+        if walk.at == len(turns):
+            walk.told += [part for later in runs[number:] for part in later.parts]
+            break
+        follows = runs[number + 1] if number + 1 < len(runs) else None
+        goes_on = _tell_person(walk, turns, run, follows) if run.side == "user" else _tell_agent(walk, turns, run)
+        if not goes_on:
+            walk.told += [part for later in runs[number:] for part in later.parts]
+            break
+        if walk.told:
+            walk.told += [part for later in runs[number + 1 :] for part in later.parts]
+            break
+    return walk
+
+
+def _tell_person(walk: Walk, turns: Sequence[Turn], run: Run, follows: Run | None) -> bool:
+    """Go along the person's words; False where the stored turns go on otherwise."""
+    taken = take(turns, walk.at, run)
+    if taken.users and not taken.rest:
+        unheard(walk, turns, [place for place in taken.unheard if place >= walk.start and walk.matched])
+        walk.at, walk.matched = taken.users[-1] + 1, walk.matched + 1
+        return True
+    walk.is_smooth = False
+    following = next_of_person(turns, walk.at)
+    if following is not None and follows is not None:
+        end = following
+        while end < len(turns) and turns[end].role == "user":
+            end += 1
+        replies = turns[end : next_of_person(turns, end)]
+        if replies and shown([turn.generated for turn in replies], follows.text).any:
+            if end - following == 1:  # the reply is the same: the words before it were recognised better
+                walk.edits[turns[following].seq] = RewordedTurn(turns[following].seq, run.text)
+            walk.at = end
+            return True
+    walk.cut = walk.at if walk.matched or following is None else following
+    return False
+
+
+def _tell_agent(walk: Walk, turns: Sequence[Turn], run: Run) -> bool:
+    """Go along the agent's words; False where they are none of ours and nothing follows them."""
+    following = next_of_person(turns, walk.at)
+    end = len(turns) if following is None else following
+    if end == walk.at:  # said by the platform alone
+        walk.is_smooth = False
+        return True
+    ours = turns[walk.at : end]
+    seen = _seen(ours, run)
+    if not seen.any:
+        walk.is_smooth = False
+        if following is None:
+            walk.cut = walk.at
+            return False
+        walk.at = end
+        return True
+    first = next(place for place, words in enumerate(seen.heard) if words)
+    last = max(place for place, words in enumerate(seen.heard) if words)
+    if not walk.matched and walk.at == walk.start:  # a telling of the newest part begins anywhere
+        walk.start += first
+    else:
+        first = 0
+    for place, words in enumerate(seen.heard):
+        if first <= place <= last or (place > last and following is not None):
+            edit = heard(ours[place], words)
+            if edit:
+                walk.edits[edit.seq] = edit
+    walk.at = end if following is not None else walk.at + last + 1
+    walk.matched += 1
+    if seen.rest and walk.at == len(turns):
+        walk.told.append(Told("agent", seen.rest))
+    return True
+
+
+def _seen(ours: Sequence[Turn], run: Run) -> Shown:
+    text = run.text
+    if len(ours) == 1 and ours[0].heard is not None and ours[0].heard.strip() == text:
+        return Shown((ours[0].heard,))
+    return shown([turn.generated for turn in ours], text)
+
+
+def unheard(walk: Walk, turns: Sequence[Turn], places: Sequence[int]) -> None:
+    """The turns at these places stay, and nobody heard them."""
+    for place in places:
+        edit = heard(turns[place], "")
+        if edit:
+            walk.edits[edit.seq] = edit

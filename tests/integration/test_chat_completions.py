@@ -76,9 +76,27 @@ async def test_the_official_sdk_understands_an_unknown_model(sdk: openai.AsyncOp
     assert error.value.code == "model_not_found"
 
 
-async def test_without_a_conversation_nothing_is_kept(client: httpx.AsyncClient) -> None:
-    assert (await client.post(CHAT, json=body("Hello"))).status_code == 200
-    assert (await client.post("/api/elevenlabs/end", json={"conversation_id": "call"})).status_code == 404
+async def test_a_talk_that_names_no_conversation_is_kept_as_one(client: httpx.AsyncClient) -> None:
+    talk = [{"role": "user", "content": "My cat is called Biscuit."}]
+    for said in ("What is my cat called?", "Thanks."):
+        answer = await client.post(CHAT, json={"model": "thalia", "messages": talk})
+        talk += [answer.json()["choices"][0]["message"], {"role": "user", "content": said}]
+    (kept_talk,) = (await client.get("/api/v1/conversations")).json()["items"]
+    assert kept_talk["turns"] == 4
+
+
+async def test_a_talk_that_names_no_conversation_is_not_kept_where_nobody_wants_it(tmp_path: Path) -> None:
+    async with in_process(tmp_path, keep_unnamed=False) as client:
+        assert (await client.post(CHAT, json=body("Hello"))).status_code == 200
+        assert (await client.get("/api/v1/conversations")).json()["items"] == []
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_given_up(tmp_path: Path) -> None:
+    async with in_process(tmp_path, scripted_llm_ms=60_000) as client:
+        with anyio.fail_after(20):
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post(CHAT, json=kept("My cat died.", "call"), timeout=0.5)
+            assert (await end(client, "call")).json()["transcript_length"] == 1
 
 
 async def test_a_conversation_keeps_its_turns_and_a_repeated_request_adds_none(client: httpx.AsyncClient) -> None:

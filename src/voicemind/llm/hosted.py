@@ -93,7 +93,8 @@ class Upstream:
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
-        budget = _Budget(self._patience.urgent_s if ask.urgent else self._patience.idle_s)
+        own_s = self._patience.urgent_s if ask.urgent else self._patience.idle_s
+        budget = _Budget(own_s if ask.within_s is None else min(own_s, ask.within_s))
         while True:
             said = False
             try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from voicemind.config import PREFIX, Settings
+from voicemind.config import Settings
+from voicemind.config_reading import PREFIX
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 FOLDERS = {"data_dir": "the user's data folder", "cache_dir": "the user's cache folder"}

@@ -59,11 +59,10 @@ def begun(*, extra: dict[str, Any] | None = None, **variables: Any) -> dict[str,
 
 
 async def tell(
-    client: httpx.AsyncClient, event: Any, *, secret: str = SECRET, at_s: int | None = None, **headers: str
+    client: httpx.AsyncClient, event: Any, *, secret: str = SECRET, at_s: int | None = None, host: str | None = None
 ) -> httpx.Response:
     """Send a signed event."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     signature = sign(secret, body, at_s=int(time.time()) if at_s is None else at_s)
-    return await client.post(
-        WEBHOOK, content=body, headers={"content-type": "application/json", HEADER: signature, **headers}
-    )
+    headers = {"content-type": "application/json", HEADER: signature, **({} if host is None else {"host": host})}
+    return await client.post(WEBHOOK, content=body, headers=headers)

@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import pytest
 
-from voicemind.config import PREFIX, Settings
+from voicemind.config import Settings
+from voicemind.config_reading import PREFIX
 from voicemind.models import catalog
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

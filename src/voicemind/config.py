@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,9 +10,9 @@ import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from voicemind.config_reading import PREFIX, explained, refuse_unknown, toml_file
 from voicemind.errors import Misconfigured
 
-PREFIX = "VOICEMIND_"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -130,6 +128,20 @@ class Settings(BaseSettings):
     )
     allowed_origins: str = Field("", description="Web origins that may call besides our own page, separated by commas.")
 
+    filler_ms: int = Field(
+        900,
+        ge=0,
+        le=60_000,
+        description="How late an answer to a voice platform may begin before a few words are said, in milliseconds; 0: never any.",
+    )
+    apologies: bool = Field(
+        default=True, description="Whether a voice platform is given an apology to speak where an answer fails."
+    )
+    keep_unnamed: bool = Field(
+        default=True,
+        description="Whether chat completions that name no conversation are kept, told apart by how they began.",
+    )
+
     max_concurrent_sessions: int = Field(
         50,
         ge=1,
@@ -138,20 +150,11 @@ class Settings(BaseSettings):
         description="Live conversations at once.",
     )
     max_concurrent_requests: int = Field(
-        256, ge=1, le=100_000, description="Requests answered at once by one process; a stream is one until it ends."
+        256, ge=1, le=99_999, description="Requests answered at once, streams included."
     )
-    rate_per_minute: int = Field(
-        0, ge=0, le=10_000_000, description="Requests a minute that each tenant may send; 0: as many as it likes."
-    )
-    slow_request_s: float = Field(
-        8,
-        gt=0,
-        le=600,
-        description="How long a request may take to arrive, in seconds; one more for every 16 kB of its body.",
-    )
-    keep_alive_s: float = Field(
-        30, gt=0, le=3600, description="How long a connection may be idle between two requests, in seconds."
-    )
+    rate_per_minute: int = Field(0, ge=0, le=9_999_999, description="Requests a minute for each tenant; 0: no limit.")
+    slow_request_s: float = Field(8, gt=0, le=600, description="How long a request may take to arrive, in seconds.")
+    keep_alive_s: float = Field(30, gt=0, le=3600, description="How long a connection may be idle, in seconds.")
     session_timeout_minutes: float = Field(
         30,
         gt=0,
@@ -211,16 +214,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given in code wins over the environment, and that over the TOML file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file())
 
     @classmethod
     def load(cls, **given: Any) -> Self:
         """Read file and environment. Raises Misconfigured, which names the setting and what it accepts."""
-        _refuse_unknown(os.environ)
+        refuse_unknown(os.environ, Settings.model_fields)
         try:
             return cls(**given)
         except ValidationError as error:
-            raise _explained(error) from None
+            raise explained(error, Settings.model_fields) from None
         except ValueError as error:  # the TOML file does not parse
             raise Misconfigured(
                 "VOICEMIND_CONFIG", f"the settings file cannot be read: {error}", accepted="a TOML file"
@@ -260,47 +263,3 @@ class Settings(BaseSettings):
         """Where the command line looks for a running server."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
         return self.server.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-
-def _toml_file() -> Path | None:
-    """The settings file: the one that is named, else one here, else the user's own; None where there is none."""
-    named = os.environ.get(PREFIX + "CONFIG")
-    if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
-            raise Misconfigured("VOICEMIND_CONFIG", f"there is no file {named}", accepted="the path of a TOML file")
-        return path
-    for path in (Path("voicemind.toml"), Path(platformdirs.user_config_dir("voicemind")) / "voicemind.toml"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    """A misspelt variable would otherwise be ignored in silence."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise Misconfigured(
-                name,
-                "there is no such setting",
-                accepted=f"did you mean {near[0]}?" if near else ", ".join(sorted(known)),
-            )
-
-
-def _explained(error: ValidationError) -> Misconfigured:
-    """The first problem in plain words; the value itself is left out, since it may be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        return Misconfigured(
-            name, "there is no such setting in the settings file", accepted=f"did you mean {near[0]}?" if near else ""
-        )
-    field = name.removeprefix(PREFIX).lower()
-    described = Settings.model_fields.get(field)
-    setting = PREFIX + field.upper()
-    return Misconfigured(
-        setting, first["msg"].removeprefix("Input "), accepted=(described.description or "") if described else ""
-    )

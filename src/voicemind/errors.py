@@ -16,6 +16,7 @@
     │   ├── InMeeting            the agent is in another live meeting (names it)
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
+    │   ├── Superseded           a newer request of the same conversation took this one's place
     │   └── Busy                 at capacity, with a time to come back
     │       └── TooOften         more requests than this caller may send
     ├── ProviderError            a model or a service failed
@@ -148,6 +149,13 @@ class ConversationOver(ClientMistake):
     """The conversation has ended; nothing can be added to it."""
 
     code = "already_ended"
+    status = 409
+
+
+class Superseded(ClientMistake):
+    """A newer request of the same conversation took this one's place; its answer was stopped."""
+
+    code = "superseded"
     status = 409
 
 

@@ -14,7 +14,7 @@ from tests.upstreams import KEY, Upstream, anthropic_service, llama_service, ope
 
 from voicemind.errors import ProviderRefused
 from voicemind.llm.anthropic import AnthropicLlm
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta, Tool, ToolCall
 from voicemind.llm.hosted import Patience
 from voicemind.llm.local import LocalLlm
 from voicemind.llm.openai import OpenAiLlm
@@ -22,6 +22,8 @@ from voicemind.llm.scripted import ScriptedLlm
 from voicemind.models.catalog import find, located
 
 SMALL = find("smollm2-135m")
+CANNOT_FORCE = "llama.cpp"
+"""A server that takes an order to call a tool, and whose model may answer in words all the same."""
 
 
 @asynccontextmanager
@@ -41,7 +43,7 @@ async def llama() -> AsyncIterator[Llm]:
     async with llama_service(model) as url:
         patience = Patience(urgent_s=60)
         yield OpenAiLlm(
-            api_key="", model="any", base_url=url, context_tokens=1024, shortest_prefix=0, patience=patience
+            api_key="", model=CANNOT_FORCE, base_url=url, context_tokens=1024, shortest_prefix=0, patience=patience
         )
 
 
@@ -81,6 +83,21 @@ VERDICT = {
 }
 
 
+WEATHER = Tool(
+    "weather",
+    "The weather in a town.",
+    {
+        "type": "object",
+        "properties": {"town": {"enum": ["Oslo", "Bergen"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["town", "days"],
+        "additionalProperties": False,
+    },
+)
+HANG_UP = Tool("hang_up", "Ends the call.")
+TOOLS = (WEATHER, HANG_UP)
+WEATHER_QUESTION = Message("user", "How is the weather in Oslo?")
+
+
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     """One event loop for the module, so that the weights are loaded once."""
@@ -107,15 +124,35 @@ async def llm(request: pytest.FixtureRequest) -> AsyncIterator[Llm]:
             await started.aclose()
 
 
-async def _answer(llm: Llm, *messages: Message, **options: Any) -> tuple[str, Finished]:
-    ask = Ask(messages or (MIND, QUESTION), temperature=0, **{"max_tokens": 24, **options})
+async def _given(llm: Llm, ask: Ask) -> tuple[str, list[ToolCall], Finished]:
+    """The words, the calls and the end of an answer."""
     with anyio.fail_after(60):
         pieces = [piece async for piece in llm.stream(ask)]
-    assert [type(piece) for piece in pieces[:-1]] == [TextDelta] * (len(pieces) - 1)
-    assert all(piece.text for piece in pieces[:-1] if isinstance(piece, TextDelta))
+    words = [piece for piece in pieces if isinstance(piece, TextDelta)]
+    assert all(piece.text for piece in words)
+    calls = [piece for piece in pieces if isinstance(piece, ToolCall)]
     finished = pieces[-1]
     assert isinstance(finished, Finished)
-    return "".join(piece.text for piece in pieces if isinstance(piece, TextDelta)), finished
+    assert len(words) + len(calls) == len(pieces) - 1
+    return "".join(piece.text for piece in words), calls, finished
+
+
+async def _answer(llm: Llm, *messages: Message, **options: Any) -> tuple[str, Finished]:
+    ask = Ask(messages or (MIND, QUESTION), temperature=0, **{"max_tokens": 24, **options})
+    text, calls, finished = await _given(llm, ask)
+    assert calls == []
+    return text, finished
+
+
+async def _called(llm: Llm, *messages: Message, **options: Any) -> tuple[list[ToolCall], Finished]:
+    ask = Ask((MIND, *messages), temperature=0, **{"max_tokens": 80, "tools": TOOLS, **options})
+    _, calls, finished = await _given(llm, ask)
+    return calls, finished
+
+
+def _is_weather_call(call: ToolCall) -> bool:
+    given = json.loads(call.arguments)
+    return call.name == "weather" and set(given) == {"town", "days"} and given["town"] in {"Oslo", "Bergen"}
 
 
 async def test_an_answer_comes_in_pieces_and_ends_once_with_what_it_cost(llm: Llm) -> None:
@@ -214,3 +251,76 @@ async def test_questions_at_once_are_all_answered(llm: Llm) -> None:
             tasks.start_soon(talk, number)
     assert len(answers) == 4
     assert all(answers)
+
+
+async def test_any_object_is_json_too(llm: Llm) -> None:
+    text, finished = await _answer(llm, MIND, Message("user", "Hello."), json_schema={"type": "object"}, max_tokens=200)
+    assert finished.reason == "length" or isinstance(json.loads(text), dict)
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_a_tool_that_must_be_called_is_called_as_its_schema_says(llm: Llm, urgent: bool) -> None:
+    calls, finished = await _called(llm, Message("user", "Good morning."), must_call="weather", urgent=urgent)
+    assert calls or llm.name == CANNOT_FORCE
+    assert all(_is_weather_call(call) for call in calls)
+    assert all(call.id for call in calls)
+    assert (finished.reason == "tool_calls") == bool(calls)
+    assert finished.usage.prompt >= 10
+
+
+@pytest.mark.parametrize("tools", [(HANG_UP,), TOOLS])
+async def test_where_a_call_is_required_one_comes(llm: Llm, tools: tuple[Tool, ...]) -> None:
+    calls, finished = await _called(llm, Message("user", "Good morning."), tools=tools, tool_choice="required")
+    assert calls or llm.name == CANNOT_FORCE
+    assert (finished.reason == "tool_calls") == bool(calls)
+    for call in calls:
+        assert call.name in {tool.name for tool in tools}
+        assert _is_weather_call(call) or (call.name == "hang_up" and isinstance(json.loads(call.arguments), dict))
+
+
+async def test_where_calls_are_forbidden_the_answer_is_words(llm: Llm) -> None:
+    calls, finished = await _called(llm, WEATHER_QUESTION, tool_choice="none", max_tokens=24)
+    assert calls == []
+    assert finished.reason in {"stop", "length"}
+
+
+async def test_where_a_model_may_call_the_end_says_whether_it_did(llm: Llm) -> None:
+    for text in ("How is the weather in Oslo?", "I like wool."):
+        calls, finished = await _called(llm, Message("user", text))
+        assert (finished.reason == "tool_calls") == bool(calls)
+        assert all(isinstance(json.loads(call.arguments), dict) for call in calls)
+
+
+async def test_the_result_of_a_call_is_read(llm: Llm) -> None:
+    call = ToolCall("call_a", "weather", '{"town": "Oslo", "days": 1}')
+    asked = (MIND, WEATHER_QUESTION, Message("assistant", "", (call,)))
+    result = Message("tool", "Rain and four degrees.", tool_call_id="call_a")
+    text, calls, finished = await _given(llm, Ask((*asked, result), max_tokens=24, temperature=0, tools=TOOLS))
+    assert (finished.reason == "tool_calls") == bool(calls)
+    assert text.strip() or calls
+    long = Message("tool", "Rain and four degrees, " * 20, tool_call_id="call_a")
+    _, _, longer = await _given(llm, Ask((*asked, long), max_tokens=24, temperature=0, tools=TOOLS))
+    assert longer.usage.prompt > finished.usage.prompt + 50
+
+
+async def test_a_talk_in_which_tools_were_called_can_go_on_without_them(llm: Llm) -> None:
+    calls = (ToolCall("a", "weather", '{"town": "Oslo", "days": 1}'), ToolCall("b", "hang_up", "{}"))
+    talk = (
+        MIND,
+        WEATHER_QUESTION,
+        Message("assistant", "I look.", calls),
+        Message("tool", "Rain.", tool_call_id="a"),  # the second call never got its result
+        Message("assistant", "It rains."),
+        Message("tool", "Sun.", tool_call_id="whose call was cut off"),
+        Message("user", "Thank you. What is my cat called?"),
+    )
+    text, finished = await _answer(llm, *talk)
+    assert text.strip()
+    assert finished.reason in {"stop", "length"}
+
+
+async def test_sampling_can_be_narrowed_and_seeded(llm: Llm) -> None:
+    first, _, _ = await _given(llm, Ask((MIND, QUESTION), max_tokens=12, temperature=1, top_p=0.9, seed=7))
+    second, _, _ = await _given(llm, Ask((MIND, QUESTION), max_tokens=12, temperature=1, top_p=0.9, seed=7))
+    assert first.strip()
+    assert second == first

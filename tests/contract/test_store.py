@@ -293,6 +293,30 @@ async def test_a_reflection_whose_lease_ran_out_is_claimed_again(store: Store) -
     assert (second.id, second.attempts) == (first.id, 2)
 
 
+async def test_failures_and_lost_leases_are_counted_apart_and_what_is_handed_back_is_neither(store: Store) -> None:
+    async def counted() -> tuple[int, int, int]:
+        reflection = await store.reflection("acme", "talk")
+        assert reflection is not None
+        return reflection.attempts, reflection.failures, reflection.lost
+
+    await end_talk(store)
+    assert await counted() == (0, 0, 0)
+    await claim(store, lease_s=0)
+    second = await claim(store, lease_s=0)
+    assert (second.attempts, second.failures, second.lost) == (2, 0, 1)
+    await store.postpone_reflection(second, error="interrupted", delay_s=0, failed=False)
+    third = await claim(store)
+    assert await counted() == (3, 0, 1)
+    await store.postpone_reflection(third, error="provider_unavailable", delay_s=0)
+    assert await counted() == (3, 1, 1)
+    fourth = await claim(store)
+    assert (fourth.attempts, fourth.failures, fourth.lost) == (4, 1, 1)
+    await store.postpone_reflection(fourth, error="provider_refused", delay_s=None)
+    assert await counted() == (4, 2, 1)
+    await store.retry_reflection("acme", "talk")
+    assert await counted() == (0, 0, 0)
+
+
 async def test_a_lease_that_is_renewed_does_not_run_out(store: Store) -> None:
     await end_talk(store)
     claimed = await claim(store, lease_s=0)
@@ -383,6 +407,26 @@ async def test_an_entry_in_two_blocks_and_a_thousand_entries_are_kept_in_order(s
     blocks = {"goals": [many[7], CAT], "memory": [*reversed(many)]}
     await finish(store, await claim(store), parent=1, blocks=blocks, notes="")
     assert (await newest(store)).blocks == {label: tuple(block) for label, block in blocks.items()}
+
+
+async def test_turns_are_read_page_by_page_and_where_they_are_cited(store: Store) -> None:
+    for name in ("one", "two"):
+        await store.open_conversation(KEY, name, user_id="anna", channel="chat")
+        for number in range(1, 6):
+            await store.append_turn("acme", name, NewTurn("user", f"{name} {number}"))
+    everything = await store.turns("acme", "one")
+    assert await store.turns("acme", "one", after=2, limit=2) == everything[2:4]
+    assert await store.turns("acme", "one", after=5, limit=2) == ()
+    assert await store.turns("acme", "one", after=3) == everything[3:]
+    with pytest.raises(UnknownConversation):
+        await store.turns("acme", "nowhere", after=2, limit=2)
+    wanted = [("one", 2), ("two", 5), ("one", 2), ("one", 6), ("nowhere", 1)]
+    cited = await store.cited_turns("acme", wanted)
+    assert {place: turn.generated for place, turn in cited.items()} == {("one", 2): "one 2", ("two", 5): "two 5"}
+    assert cited["one", 2] == everything[1]
+    assert await store.cited_turns("globex", wanted) == {}
+    assert await store.cited_turns("acme", []) == {}
+    assert len(await store.cited_turns("acme", [*wanted, *((f"talk-{n}", n) for n in range(3000))])) == 2
 
 
 async def test_a_postponed_reflection_is_due_again_after_its_delay(store: Store) -> None:

@@ -95,6 +95,17 @@ async def test_a_conversation_belongs_to_its_meeting_and_keeps_its_intent_notes(
     assert await store.meeting_of(KEY) == "monday"
 
 
+async def test_a_meeting_that_nobody_is_in_can_be_dropped_and_no_other(store: Store) -> None:
+    await plan(store)
+    await plan(store, tenant="globex")
+    tuesday = await plan(store, "tuesday")
+    await attend(store, "talk", "tuesday")
+    for name in ("monday", "tuesday", "nowhere"):
+        await store.drop_meeting("acme", name)
+    assert await store.meetings("acme") == (tuesday,)
+    assert len(await store.meetings("globex")) == 1
+
+
 async def test_an_unknown_meeting_cannot_be_attended(store: Store) -> None:
     await plan(store, tenant="globex")
     with pytest.raises(UnknownMeeting):
@@ -171,6 +182,20 @@ async def test_an_agent_that_several_processes_call_to_meetings_at_once_goes_to_
                     tasks.start_soon(go, number)
         assert len(attended) == 1
         assert named == attended * 2
+
+
+async def test_the_conversations_that_a_mind_has_behind_it_are_counted(store: Store) -> None:
+    bert = MindKey("acme", "counsellor", "bert")
+    others = (bert, SHARED, MindKey("globex", "counsellor", "anna"))
+    assert await store.talks_ended(KEY) == 0
+    for number, key in enumerate((KEY, KEY, KEY, *others)):
+        name = f"talk-{number}"
+        await attend(store, name, key=key, person=key.user_id or "anna")
+        if number:  # the first one has ended without a word
+            await store.append_turn(key.tenant, name, NewTurn("user", "hello"))
+        if number != 1:  # the second one goes on
+            await store.end_conversation(key, name)
+    assert [await store.talks_ended(key) for key in (KEY, *others)] == [1, 1, 1, 1]
 
 
 async def test_conversations_are_listed_the_newest_first_and_page_by_page(store: Store) -> None:

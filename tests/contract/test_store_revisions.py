@@ -1,5 +1,6 @@
 """What every store promises about turns that are told again, on each kind of database."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio
@@ -27,6 +28,13 @@ async def talk_of(store: Store, *turns: NewTurn, name: str = "talk", key: MindKe
     return tuple([await store.append_turn(key.tenant, name, turn) for turn in turns])
 
 
+async def revised_turns(store: Store, edits: Sequence[TurnEdit], *, turns: int) -> tuple[Turn, ...]:
+    count = await store.revise_turns("acme", "talk", edits, turns=turns)
+    stored = await store.turns("acme", "talk")
+    assert len(stored) == count
+    return stored
+
+
 def words(turns: tuple[Turn, ...]) -> list[str]:
     return [turn.generated for turn in turns]
 
@@ -40,7 +48,7 @@ async def test_the_calls_of_a_turn_are_stored_as_they_were_made(store: Store) ->
 async def test_each_edit_changes_what_it_names_and_nothing_else(store: Store) -> None:
     first, agent, last = await talk_of(store, *SPOKEN)
     edits = (RewordedTurn(1, "I want a dog\x00"), HeardTurn(2, "What do"), NewTurn("agent", "", calls=(CALL,)))
-    revised = await store.revise_turns("acme", "talk", edits, turns=3)
+    revised = await revised_turns(store, edits, turns=3)
     assert revised[:3] == (
         replace(first, generated="I want a dog\ufffd", heard="I want a dog\ufffd"),
         replace(agent, heard="What do", interrupted=True),
@@ -54,16 +62,16 @@ async def test_each_edit_changes_what_it_names_and_nothing_else(store: Store) ->
 
 async def test_a_turn_that_was_heard_whole_after_all_is_not_interrupted(store: Store) -> None:
     await talk_of(store, NewTurn("agent", "Well then. ", heard=None, interrupted=True))
-    (heard,) = await store.revise_turns("acme", "talk", (HeardTurn(1, "Well then."),), turns=1)
+    (heard,) = await revised_turns(store, (HeardTurn(1, "Well then."),), turns=1)
     assert (heard.heard, heard.interrupted) == ("Well then.", False)
 
 
 async def test_the_numbers_of_dropped_turns_are_given_again(store: Store) -> None:
     await talk_of(store, *SPOKEN)
     edits: tuple[TurnEdit, ...] = (DroppedTurns(2), NewTurn("agent", "So?"), HeardTurn(2, "S"), DroppedTurns(2))
-    assert words(await store.revise_turns("acme", "talk", edits, turns=3)) == ["I want"]
+    assert words(await revised_turns(store, edits, turns=3)) == ["I want"]
     edits = (NewTurn("agent", "Yes?"), NewTurn("user", "a cat"), RewordedTurn(3, "a cow"))
-    revised = await store.revise_turns("acme", "talk", edits, turns=1)
+    revised = await revised_turns(store, edits, turns=1)
     assert [(turn.seq, turn.generated) for turn in revised] == [(1, "I want"), (2, "Yes?"), (3, "a cow")]
     assert await store.turns("acme", "talk") == revised
     next_turn = await store.append_turn("acme", "talk", NewTurn("agent", "A cow."))
@@ -74,7 +82,7 @@ async def test_the_numbers_of_dropped_turns_are_given_again(store: Store) -> Non
 async def test_without_an_edit_the_conversation_is_merely_active_again(store: Store) -> None:
     stored = await talk_of(store, *SPOKEN)
     before = await store.conversation("acme", "talk")
-    assert await store.revise_turns("acme", "talk", (), turns=3) == stored
+    assert await revised_turns(store, (), turns=3) == stored
     after = await store.conversation("acme", "talk")
     assert after.active_at > before.active_at
     assert after == replace(before, active_at=after.active_at)

@@ -22,6 +22,9 @@ BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DO
 ELSEWHERE = ("make", "createdb", ".venv/bin/pytest")
 """Programs of other tests: this suite is `make test` itself, and databases are made in the store's tests."""
 
+SECRET = "wsec_keep-this-to-yourself"
+"""The secret of the page about phone calls."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -50,7 +53,8 @@ def commands() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("documents")
-    with own_process(folder, VOICEMIND_SCRIPTED_STT_TEXT="My cat is called Biscuit.") as served:
+    given = {"SCRIPTED_STT_TEXT": "My cat is called Biscuit.", "ELEVENLABS_WEBHOOK_SECRET": SECRET}
+    with own_process(folder, **{f"VOICEMIND_{name}": value for name, value in given.items()}) as served:
 
         async def ready() -> None:
             async with httpx.AsyncClient(base_url=served.url) as client:
@@ -128,6 +132,17 @@ def test_python_of_the_documents_runs(block: Block, server: Served, folder: Path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("block", blocks("bash"), ids=lambda block: block.page)
+def test_a_shell_script_of_the_documents_works(block: Block, server: Served, folder: Path) -> None:
+    program = block.text.replace("http://127.0.0.1:8700", server.url)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert '"ignored"' not in done.stdout
 
 
 def test_the_agent_of_the_how_to_is_one(folder: Path) -> None:

@@ -19,9 +19,18 @@ ANN, BOB = {"authorization": "Bearer ann-key-1"}, {"authorization": "Bearer bob-
 GUARDED = [
     ("GET", "/v1/models"),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/chat/completions"),
+    ("POST", "/agents/thalia/v1/chat/completions"),
+    ("GET", "/agents/thalia/v1/models"),
+    ("GET", "/v1/models/thalia"),
+    ("GET", "/v1/openapi.json"),
+    ("POST", "/v1/responses"),
+    ("POST", "/responses"),
+    ("POST", "/agents/thalia/v1/responses"),
     ("GET", "/api/agents"),
     ("POST", "/api/voice-sessions"),
     ("POST", "/api/elevenlabs/end"),
+    ("POST", "/api/elevenlabs/initiation"),
     ("POST", "/api/voice/create-agent-session"),
     ("POST", "/api/ai/meeting/prepare"),
 ]

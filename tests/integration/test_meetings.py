@@ -1,14 +1,20 @@
 """Meetings and the agents in them, on a real store."""
 
+from collections.abc import AsyncGenerator
+
+import anyio
 import pytest
 from tests.administering import FERRYMAN
 from tests.erasing import WORD, dump
-from tests.reflecting import TENANT, Home
+from tests.reflecting import LIMIT_S, TENANT, Home
 
+from voicemind.conversation import meetings as meeting_rules
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
-from voicemind.errors import BadRequest, ConversationOver
+from voicemind.errors import BadRequest, ConversationOver, InMeeting
+from voicemind.llm.contract import Ask, Finished, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
+from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.intent import Intents
@@ -20,7 +26,25 @@ pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
 
 AGENTS = load_agents()
+COUNSELLOR = AGENTS["counsellor"]
 MARCUS, THALIA = AGENTS["marcus"], AGENTS["thalia"]
+
+
+class Both(ScriptedLlm):
+    """Answers when two have asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.both = anyio.Event()
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Finished]:
+        self.asked += 1
+        if self.asked == 2:
+            self.both.set()
+        await self.both.wait()
+        yield TextDelta("I listen.")
+        yield Finished()
 
 
 @pytest.fixture
@@ -38,6 +62,59 @@ async def test_an_agent_that_has_left_a_meeting_is_not_prepared_for_it_again(mee
     await meetings.end(TENANT, "council")
     with pytest.raises(ConversationOver):
         await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council")
+
+
+async def test_a_meeting_has_one_conversation_with_an_agent_and_so_one_person(meetings: Meetings) -> None:
+    first = await meetings.prepare(TENANT, COUNSELLOR, participants=["Bob"], meeting_id="council", user_id="bob")
+    with pytest.raises(BadRequest, match="another person") as refused:
+        await meetings.prepare(TENANT, COUNSELLOR, participants=["Cem"], meeting_id="council", user_id="cem")
+    assert refused.value.param == "patient_id"
+    again = await meetings.prepare(TENANT, COUNSELLOR, participants=["Bob"], meeting_id="council", user_id="bob")
+    assert again == first
+
+
+async def test_a_meeting_that_is_full_takes_no_further_agent(
+    home: Home, meetings: Meetings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meeting_rules, "MOST_AGENTS", 1)
+    await home.opening.open(THALIA, tenant=TENANT, user_id="bob", conversation_id="elsewhere", channel="chat")
+    marcus = await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council", user_id="bob")
+    with pytest.raises(BadRequest) as refused:
+        await meetings.prepare(TENANT, THALIA, participants=["Bob"], meeting_id="council")
+    assert refused.value.param == "meeting_id"
+    with pytest.raises(BadRequest):
+        await meetings.hand_over(TENANT, marcus.opened.conversation.id, THALIA)
+    with pytest.raises(BadRequest):
+        await meetings.admit(TENANT, "council", THALIA)
+    await meetings.admit(TENANT, "council", MARCUS)
+    assert await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id="council") == marcus
+
+
+async def test_an_agent_that_is_called_to_two_meetings_at_once_leaves_no_empty_one_behind(home: Home) -> None:
+    llm = Both()
+    meetings = Meetings(home.store, home.opening, home.endings, Live(limit=5), Intents(llm, Minds(home.store)))
+    refused: list[InMeeting] = []
+
+    async def prepare(name: str) -> None:
+        try:
+            await meetings.prepare(TENANT, MARCUS, participants=["Bob"], meeting_id=name)
+        except InMeeting as error:
+            refused.append(error)
+
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(prepare, "council")
+            tasks.start_soon(prepare, "feast")
+    (error,) = refused
+    assert [meeting.id for meeting in await home.store.meetings(TENANT)] == [error.meeting_id]
+
+
+@pytest.mark.parametrize(("agent", "person"), [(MARCUS, "e97505"), (COUNSELLOR, "")])
+async def test_an_agent_is_told_no_address(home: Home, agent: Agent, person: str) -> None:
+    opened = await home.opening.open(
+        agent, tenant=TENANT, user_id="ann@example.org", conversation_id=None, channel="chat"
+    )
+    assert (opened.conversation.user_id, opened.person) == ("ann@example.org", person)
 
 
 async def test_nobody_is_handed_to_an_agent_that_talks_with_somebody_else_in_the_meeting(

@@ -355,6 +355,40 @@ async def test_a_worker_that_is_stopped_hands_back_what_it_was_doing(store: SqlS
         assert (await restarted.over("talk")).attempts == 2
 
 
+async def test_however_often_a_worker_is_stopped_a_reflection_is_not_given_up(store: SqlStore) -> None:
+    await ended(Home.build(store), "talk", CAT)
+    for stop in range(1, 6):  # more often than it may fail
+        thinking = anyio.Event()
+
+        async def begin(thinking: anyio.Event = thinking) -> None:
+            thinking.set()
+            await anyio.sleep_forever()
+
+        async with at_work(Home.build(store, Thinks(begin), pace=replace(QUICK, lease_s=600))):
+            with anyio.fail_after(LIMIT_S):
+                await thinking.wait()
+        assert await status(store) == ("waiting", "interrupted", stop)
+    restarted = Home.build(store, Remembers())
+    async with at_work(restarted):
+        assert (await restarted.over("talk")).status == "done"
+
+
+async def test_processes_that_died_over_a_reflection_leave_the_model_all_its_tries(store: SqlStore) -> None:
+    async def fail() -> None:
+        raise ProviderUnavailable("not now", provider="test")
+
+    reflector = Thinks(fail)
+    home = Home.build(store, reflector)
+    await ended(home, "talk", CAT)
+    for _ in range(2):
+        assert await store.claim_reflection("dead", lease_s=0) is not None
+    async with at_work(home):
+        failed = await home.over("talk")
+
+    assert (failed.status, failed.error) == ("failed", "provider_unavailable")
+    assert (reflector.calls, failed.failures, failed.lost) == (3, 3, 2)
+
+
 async def test_a_reflection_that_every_process_died_over_is_given_up_without_another_try(store: SqlStore) -> None:
     reflector = Thinks(anyio.lowlevel.checkpoint)
     home = Home.build(store, reflector)

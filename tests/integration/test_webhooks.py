@@ -11,14 +11,18 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from tests.administering import API, lines
 from tests.administering import said as written
 from tests.calling import CALLER, INITIATION, SECRET, WEBHOOK, begun, item, said, tell
 from tests.serving import in_process, own_process, until_ready
 from tests.talking import end
 
-from voicemind.channels.webhooks.endpoint import BODY_LIMIT_BYTES, KEPT_BYTES
-from voicemind.ops.signatures import HEADER, sign
+from voicemind.channels.app import ERROR_HANDLERS
+from voicemind.channels.webhooks.endpoint import BODY_LIMIT_BYTES, KEPT_BYTES, Webhooks
+from voicemind.conversation.settling import Outcome, Settling, Told
+from voicemind.errors import StorageUnavailable
+from voicemind.ops.signatures import HEADER, Secrets, sign
 
 pytestmark = pytest.mark.anyio
 
@@ -218,6 +222,12 @@ async def test_what_is_of_no_use_is_answered_with_200_and_leaves_nothing(client:
     assert (await client.get(f"{API}/conversations")).json()["items"] == []
 
 
+async def test_the_same_signature_is_looked_at_once(client: httpx.AsyncClient) -> None:
+    event, now = said(item("user", RIGHT)), int(time.time())
+    told = [(await tell(client, event, at_s=at_s)).json()["status"] for at_s in (now, now, now - 1)]
+    assert told == ["ignored", "repeated", "ignored"]
+
+
 async def test_what_is_no_json_is_a_mistake(client: httpx.AsyncClient) -> None:
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
         answer = await tell(client, body)
@@ -282,9 +292,10 @@ async def test_a_secret_says_whose_calls_they_are_and_no_key_is_needed(tmp_path:
 
 
 async def test_through_a_tunnel_only_what_is_signed_comes_in(client: httpx.AsyncClient) -> None:
-    foreign = {"host": "random-words.tunnel.example"}
-    assert (await tell(client, said(item("user", RIGHT)), **foreign)).json()["status"] == "ignored"
-    assert (await tell(client, said(), secret="wsec_somebody-elses", **foreign)).status_code == 401
+    tunnel = "random-words.tunnel.example"
+    foreign = {"host": tunnel}
+    assert (await tell(client, said(item("user", RIGHT)), host=tunnel)).json()["status"] == "ignored"
+    assert (await tell(client, said(), secret="wsec_somebody-elses", host=tunnel)).status_code == 401
     assert (await client.post(INITIATION, json={}, headers=foreign)).status_code == 403
     assert (await client.get(WEBHOOK, headers=foreign)).status_code == 405
 
@@ -320,6 +331,67 @@ async def test_whatever_is_signed_is_never_our_fault(client: httpx.AsyncClient) 
         answer = await tell(client, event)
         assert answer.status_code == 200, event
         assert answer.json()["status"] in {"settled", "unchanged", "ignored", "ended", "repeated"}
+
+
+async def begins(client: httpx.AsyncClient) -> None:
+    """Wait until there is a turn in the call."""
+    with anyio.fail_after(10):
+        while True:
+            answer = await client.get(f"{API}/conversations/{CALL}")
+            if answer.status_code == 200 and answer.json()["turns"]:
+                return
+            await anyio.sleep(0.01)
+
+
+async def test_an_answer_that_is_still_being_given_is_waited_for(tmp_path: Path) -> None:
+    async with in_process(tmp_path, elevenlabs_webhook_secret=SECRET, scripted_llm_ms=3000) as client:
+        body = {
+            "model": "counsellor",
+            "messages": [{"role": "user", "content": WRONG}],
+            "elevenlabs_extra_body": {"conversation_id": CALL, "user_id": "ada"},
+        }
+        answers: list[httpx.Response] = []
+
+        async def ask() -> None:
+            answers.append(await client.post("/v1/chat/completions", json=body))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await begins(client)
+            assert not answers
+            told = await tell(client, said(item("user", RIGHT)))
+        assert (answers[0].status_code, told.json()["status"]) == (200, "settled")
+        assert await turns(client) == [("user", RIGHT, RIGHT, False)]
+
+
+class Shaky(Settling):
+    """A house whose database cannot take anything the first time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def over(self, tenant: str, told: Told) -> Outcome:
+        self.asked += 1
+        if self.asked == 1:
+            raise StorageUnavailable("The database is locked.")
+        return Outcome("settled", f"Told {tenant}.", told.platform_id)
+
+
+async def test_what_could_not_be_stored_may_be_told_again_and_time_is_the_clocks() -> None:
+    now, settling = [1_000_000.0], Shaky()
+    secrets = Secrets(SECRET, tenants=["acme"])
+    unused: Any = None
+    webhooks = Webhooks(settling, unused, unused, secrets=secrets, now_s=lambda: now[0])
+    app = Starlette(routes=webhooks.routes(), exception_handlers=ERROR_HANDLERS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        answers = [await tell(client, said(item("user", RIGHT)), at_s=1_000_000) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [503, 200, 200]
+        assert [answer.json().get("status") for answer in answers] == [None, "settled", "repeated"]
+        now[0] += 1801
+        assert (await tell(client, said(), at_s=1_000_000)).status_code == 401
+        now[0] -= 3603
+        assert (await tell(client, said(), at_s=1_000_000)).status_code == 401
+    assert settling.asked == 2
 
 
 async def test_canary_sentences_are_in_no_log_and_no_answer(tmp_path: Path) -> None:

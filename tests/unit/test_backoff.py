@@ -29,5 +29,5 @@ def test_every_failure_but_the_last_is_followed_by_a_try_and_none_waits_shorter_
 
 
 @given(BACKOFFS)
-def test_only_a_claim_after_the_last_try_is_one_too_many(one: Backoff) -> None:
-    assert [one.is_spent(attempt) for attempt in range(1, one.attempts + 2)] == [False] * one.attempts + [True]
+def test_as_many_processes_may_die_over_a_job_as_it_may_fail(one: Backoff) -> None:
+    assert [one.is_spent(lost) for lost in range(one.attempts + 2)] == [False] * one.attempts + [True] * 2

@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from voicemind.mind.reflection import likeness
+from voicemind.mind.reflection.likeness import say_the_same
 from voicemind.mind.versions import diff, reverted
 from voicemind.store.values import Change, Entry, MindKey, MindVersion
 
@@ -41,6 +45,48 @@ def test_a_diff_tells_what_came_what_went_and_what_became_another() -> None:
         "+The user likes coffee now.",
         "+The user likes rain.",
     ]
+
+
+WORDS = st.sampled_from(
+    ["tea", "Tea.", "not", "two", "2", "Anna", "likes", "liked", "the", "user", "cats", "cat", "🐈", ""]
+)
+TEXTS = st.lists(WORDS, max_size=5).map(" ".join)
+
+
+@given(st.lists(TEXTS, max_size=6), st.lists(TEXTS, max_size=6), st.integers(0, 3))
+def test_what_became_what_is_what_comparing_each_with_each_says(gone: list[str], came: list[str], kept: int) -> None:
+    before = [Entry(f"old {at}", text) for at, text in enumerate(gone)]
+    after = [*before[:kept], *(Entry(f"new {at}", text) for at, text in enumerate(came))]
+    removed, added, changed = list(before[kept:]), list[Entry](), list[tuple[Entry, Entry]]()
+    for new in after[len(before[:kept]) :]:
+        old = next((one for one in removed if say_the_same(one.text, new.text)), None)
+        if old is None:
+            added.append(new)
+        else:
+            removed.remove(old)
+            changed.append((old, new))
+    told = diff(version(1, *before), version(2, *after))
+    assert [(one.added, one.removed, one.changed) for one in told] == (
+        [(tuple(added), tuple(removed), tuple(changed))] if added or removed or changed else []
+    )
+
+
+def test_two_versions_that_have_hardly_a_line_in_common_are_compared_by_reading_each_line_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    real = likeness.same_text
+
+    def counting(text: str) -> str:
+        read.append(text)
+        return real(text)
+
+    monkeypatch.setattr(likeness, "same_text", counting)
+    before = [Entry(f"old {at}", f"The user has been to town {at} and liked it.") for at in range(100)]
+    after = [Entry(f"new {at}", f"In year {at} the user saw a bird called Ann.") for at in range(100)]
+    (told,) = diff(version(1, *before), version(2, *after))
+    assert (len(told.added), len(told.removed)) == (100, 100)
+    assert len(read) <= 2 * 200
 
 
 def test_blocks_without_a_difference_are_left_out() -> None:

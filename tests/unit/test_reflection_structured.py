@@ -17,7 +17,7 @@ from tests.unit.test_reflection_attacks import ATTACKS, ORDERS
 
 from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta
-from voicemind.llm.openai import is_strict
+from voicemind.llm.openai_wire import is_strict
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Proposal, Remove, Supersede, Update

@@ -21,6 +21,8 @@ from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.described import Description
+from voicemind.channels.responses.endpoint import Responses
 from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
 from voicemind.channels.webhooks.endpoint import Webhooks
@@ -28,7 +30,7 @@ from voicemind.config import Settings
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.erasing import Erasing
-from voicemind.conversation.exchange import Exchanges
+from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
@@ -36,6 +38,7 @@ from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
 from voicemind.conversation.session import Session, Show
 from voicemind.conversation.settling import Settling
+from voicemind.conversation.unnamed import Unnamed
 from voicemind.embedding.contract import Embedder
 from voicemind.engines.cascade.run import Cascade
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError
@@ -115,6 +118,7 @@ class House:
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
         self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.exchanges = Exchanges(self.store, self.replies, self.endings, manners=Manners.of(settings))
         self.rooms = Rooms(
             store=self.store,
             roster=self.roster,
@@ -141,6 +145,7 @@ class House:
             stack.callback(tasks.cancel_scope.cancel)
             if models:
                 tasks.start_soon(self._load)
+            await stack.enter_async_context(self.exchanges.running())
             yield self._application()
 
     async def _load(self) -> None:
@@ -205,12 +210,11 @@ class House:
         )
 
     def _application(self) -> ASGIApp:
-        exchanges = Exchanges(self.store, self.replies, self.endings)
         admin = Admin(
             store=self.store,
             opening=self.opening,
             endings=self.endings,
-            exchanges=exchanges,
+            exchanges=self.exchanges,
             live=self.live,
             roster=self.roster,
             guests=self.guests,
@@ -218,10 +222,16 @@ class House:
         )
         briefing = Briefing(self.store, self.endings, self.replies)
         sessions = AgentSessions(self.opening, meetings=self.rooms.meetings, briefing=briefing)
-        settling = Settling(self.store, self.opening, self.endings, exchanges=exchanges, live=self.live)
+        settling = Settling(self.store, self.opening, self.endings, exchanges=self.exchanges, live=self.live)
         webhooks = Webhooks(settling, self.opening, briefing, secrets=self.secrets)
-        answering = Answering(self.opening, exchanges, merges_prompt=self.settings.platform_prompt == "merge")
+        answering = Answering(
+            self.opening,
+            self.exchanges,
+            unnamed=Unnamed(self.store) if self.settings.keep_unnamed else None,
+            merges_prompt=self.settings.platform_prompt == "merge",
+        )
         completions = ChatCompletions(answering, self.roster)
+        responses = Responses(answering, self.store)
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [
@@ -229,6 +239,8 @@ class House:
                 *sessions.routes(),
                 *webhooks.routes(),
                 *completions.routes(),
+                *responses.routes(),
+                *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
             ],

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 import uuid_utils
 
-from voicemind.channels.chat_completions.answer import Collected
 from voicemind.channels.chat_completions.asked import Chat
 from voicemind.channels.sse import Pieces
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.opening import Opened, Opening, still_open
+from voicemind.conversation.unnamed import Unnamed
 from voicemind.errors import BadRequest
-from voicemind.llm.contract import Finished
 from voicemind.mind.agent import Agent
 from voicemind.mind.reply import Situation
 
 
 class Answering:
-    """Answers as the agents. With `merges_prompt` the model sees the caller's own system messages, else it does not."""
+    """Answers as the agents. With `merges_prompt` the model sees the caller's own system messages, else it does not.
 
-    def __init__(self, opening: Opening, exchanges: Exchanges, *, merges_prompt: bool) -> None:
-        self._opening, self._exchanges, self._merges_prompt = opening, exchanges, merges_prompt
+    `unnamed` finds the conversation of a request that names none; without it such a request is answered and nothing is kept.
+    """
+
+    def __init__(self, opening: Opening, exchanges: Exchanges, *, unnamed: Unnamed | None, merges_prompt: bool) -> None:
+        self._opening, self._exchanges, self._unnamed = opening, exchanges, unnamed
+        self._merges_prompt = merges_prompt
 
     async def agent(self, tenant: str, slug: str | None, model: str | None, *, role: str = "") -> Agent:
         """The agent of the address, where there is one, else of `model`; a `role` has to be the same. Raises UnknownAgent, BadRequest."""
@@ -37,9 +38,15 @@ class Answering:
         """An existing conversation that can go on. Raises UnknownConversation, UnknownAgent, ConversationOver."""
         return await self._opening.still_open(tenant, conversation_id)
 
-    async def pieces(self, tenant: str, agent: Agent, chat: Chat, *, channel: str) -> Pieces:
-        """The answer, to be iterated under `aclosing`. Raises BadRequest and ConversationOver for a conversation that is not the caller's to go on with."""
-        opened = await self._opened(tenant, agent, chat, channel=channel)
+    async def pieces(
+        self, tenant: str, agent: Agent, chat: Chat, *, channel: str, streams: bool, keeps: bool = True
+    ) -> Pieces:
+        """The answer, to be iterated under `aclosing`; one that `streams` to a voice is spoken for while it is late.
+
+        Unless it `keeps`, a request without a conversation is answered and forgotten. Raises BadRequest and ConversationOver for a
+        conversation that is not the caller's to go on with.
+        """
+        opened = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
         caller = chat.caller
         key = opened.key if opened else agent.mind_key(tenant, caller.person or f"anonymous-{uuid_utils.uuid7()}")
         situation = Situation(
@@ -50,31 +57,30 @@ class Answering:
             guidance=chat.guidance if self._merges_prompt else "",
             wishes=chat.wishes,
         )
-        return self._exchanges.answer(situation, opened)
+        return self._exchanges.answer(situation, opened, aloud=caller.channel == "voice", fills=streams)
 
-    async def _opened(self, tenant: str, agent: Agent, chat: Chat, *, channel: str) -> Opened | None:
-        """Without a conversation id the answer comes from the mind as it is, and nothing is kept."""
+    async def _opened(self, tenant: str, agent: Agent, chat: Chat, *, channel: str, keeps: bool) -> Opened | None:
+        """None where nothing is kept: the answer then comes from the mind as it is."""
         caller = chat.caller
-        if not caller.conversation_id:
+        identity = caller.conversation_id
+        if not identity and keeps and self._unnamed is not None:
+            identity = await self._unnamed.conversation_id(
+                tenant,
+                agent.slug,
+                person=caller.person or "",
+                system=chat.guidance,
+                messages=chat.history,
+                may_repeat=caller.channel == "voice",
+            )
+        if not identity:
             return None
         return still_open(
             await self._opening.open(
                 agent,
                 tenant=tenant,
                 user_id=caller.person,
-                conversation_id=caller.conversation_id,
+                conversation_id=identity,
                 channel=channel,
                 meeting_id=caller.meeting_id,
             )
         )
-
-
-async def collected(pieces: Pieces, *, speaks: bool = False) -> Collected:
-    """The whole answer."""
-    answer = Collected(speaks)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            answer.take(piece)
-            if isinstance(piece, Finished):
-                break
-    return answer

@@ -77,7 +77,7 @@ def serve() -> None:
     """
     from voicemind.cli import serve as command
 
-    run(partial(command.serve, load_settings()))
+    run(partial(command.serve, load_settings()), serves=True)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from voicemind.cli.diagnosis import Check, examined
 from voicemind.cli.screen import err, out, said
 from voicemind.config import Settings
 from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta, ToolCall
 
 QUESTION = "Tell me in three sentences how rain is made."
 TOKENS = 48
@@ -112,6 +112,8 @@ async def measured(llm: Llm) -> Pace:
                     tokens += 1
                 case Finished(usage=usage):
                     tokens = usage.completion or tokens
+                case ToolCall():  # it was offered no tool
+                    pass
     return Pace(first - asked, max(tokens - 1, 0) / max(anyio.current_time() - first, 1e-6))
 
 

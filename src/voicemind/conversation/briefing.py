@@ -9,8 +9,6 @@ from voicemind.mind.prompt import render_block
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
 
-_AT_ONCE = 1000
-
 
 class Briefing:
     """Looks things up for a conversation that is about to begin. Every method may raise StorageUnavailable."""
@@ -44,11 +42,4 @@ class Briefing:
 
     async def session_count(self, opened: Opened) -> int:
         """How many conversations this mind has behind it."""
-        talk, count, before = opened.conversation, 0, None
-        user_id = opened.key.user_id or None
-        while rows := await self._store.conversations(
-            talk.tenant, agent=talk.agent, user_id=user_id, before=before, limit=_AT_ONCE
-        ):
-            count += sum(row.ended_at is not None and row.turns > 0 for row in rows)
-            before = (rows[-1].created_at, rows[-1].id)
-        return count
+        return await self._store.talks_ended(opened.key)

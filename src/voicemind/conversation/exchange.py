@@ -2,116 +2,248 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import math
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 
+from voicemind.config import Settings
 from voicemind.conversation.ending import Endings
+from voicemind.conversation.fillers import apology, filler, without_fillers
+from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
-from voicemind.conversation.placement import place
-from voicemind.errors import VoicemindError
-from voicemind.llm.contract import Finished, Piece, TextDelta
+from voicemind.conversation.told import fingerprint
+from voicemind.conversation.transcript import Kind, Reconciled, reconcile
+from voicemind.errors import ProviderError, StaleTranscript, StorageUnavailable, Superseded
+from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import NewTurn
+from voicemind.store.values import Call, NewTurn, Turn
 
 log = structlog.get_logger(__name__)
 
-SAVE_LIMIT_S = 5.0
+ROUNDS = 5
+"""How often a request is placed anew where another process wrote to the same conversation meanwhile."""
+STOP_LIMIT_S = 5.0
+KNOWN = 10_000
+"""Conversations whose last requests are remembered."""
+MOST_SUPERSEDED = 16
+
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How an answer is given to a platform that speaks it aloud.
+
+    `filler_after_s` is how long its beginning may be late before a few words are said (infinite: never); `apologises` says
+    whether words stand in for an answer that failed.
+    """
+
+    filler_after_s: float = 0.9
+    apologises: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> Manners:
+        """As the settings want it."""
+        return cls(settings.filler_ms / 1000 if settings.filler_ms else math.inf, settings.apologies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The fingerprints of a conversation's last request, and of those that later ones have revised."""
+
+    last: int | None = None
+    superseded: tuple[int, ...] = ()
+
+    def then(self, request: int, *, kind: Kind) -> _Asked:
+        revised = () if self.last is None or kind not in ("revised", "continuation") else (self.last,)
+        others = [one for one in (*self.superseded, *revised) if one != request]
+        return _Asked(request, tuple(others[-MOST_SUPERSEDED:]))
+
+
+_NOTHING = _Asked()
 
 
 class Exchanges:
-    """Answers requests and keeps the transcript. Requests on one conversation are answered one after the other."""
+    """Answers requests and keeps the transcript. `running` has to be entered first."""
 
-    def __init__(self, store: Store, replies: Replies, endings: Endings) -> None:
-        self._store = store
-        self._replies = replies
-        self._endings = endings
-        self._running: dict[tuple[str, str], tuple[anyio.Lock, int]] = {}
+    def __init__(self, store: Store, replies: Replies, endings: Endings, *, manners: Manners = Manners()) -> None:
+        self._store, self._replies, self._endings, self._manners = store, replies, endings, manners
+        self._tasks: TaskGroup | None = None
+        self._locks: dict[Name, tuple[anyio.Lock, int]] = {}
+        self._answering: dict[Name, Generation] = {}
+        self._asked: OrderedDict[Name, _Asked] = OrderedDict()
 
-    async def answer(self, situation: Situation, opened: Opened | None) -> AsyncGenerator[Piece, None]:
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Answers are made inside this block; those that are not finished at its end are stored as far as they came."""
+        async with anyio.create_task_group() as self._tasks:
+            yield
+            self._tasks.cancel_scope.cancel()
+
+    async def answer(
+        self, situation: Situation, opened: Opened | None, *, aloud: bool = False, fills: bool = False
+    ) -> AsyncGenerator[Piece, None]:
         """The reply, piece by piece; the Finished comes after the turn is stored. Iterate under `aclosing`.
 
-        Without a conversation nothing is stored. Closing early stores what was taken, as interrupted.
-        Raises ProviderError, StorageUnavailable, ConversationOver.
+        The request is placed in the transcript first: asked again, it joins the answer that is on its way or gets the one that was given.
+        Where everybody who takes an answer leaves early, the model is stopped and what was said is stored as interrupted. Without a
+        conversation nothing is stored. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
+        ConversationOver, Superseded.
         """
-        if opened is None:
-            async with aclosing(self._replies.reply(situation)) as pieces:
+        generation, stored = await self._begun(situation, opened)
+        words, late_s = "", math.inf
+        if aloud and fills:
+            words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
+        said = False
+        try:
+            async with aclosing(generation.taken(filler=words, after_s=late_s)) as pieces:
                 async for piece in pieces:
+                    if isinstance(piece, Finished) and aloud and not said:
+                        yield TextDelta(apology(situation.agent.language))  # a platform hangs up where nothing is said
+                    said = said or not isinstance(piece, TextDelta) or piece.text != words
                     yield piece
-            return
-        async with self.alone(opened), aclosing(self._kept(situation, opened)) as pieces:
-            async for piece in pieces:
-                yield piece
-
-    async def _kept(self, situation: Situation, opened: Opened) -> AsyncGenerator[Piece, None]:
-        tenant, identity = opened.conversation.tenant, opened.conversation.id
-        stored = await self._store.turns(tenant, identity)
-        placement = place(stored, situation.history)
-        if placement.kind == "replay":
-            yield TextDelta(placement.text)
+        except (ProviderError, StorageUnavailable, Superseded) as error:
+            if not aloud or not self._manners.apologises:
+                raise
+            log.warning("an answer was spoken for", code=error.code)
+            if not said and not isinstance(error, Superseded):
+                yield TextDelta(apology(situation.agent.language))
             yield Finished()
-            return
-        if placement.kind == "new":
-            await self._store.append_turn(tenant, identity, NewTurn("user", placement.text, heard=placement.text))
-        wait_s = 0.0 if stored else self._endings.patience.reflection_s
-        unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
-        said, finished = "", Finished()
-        try:
-            async with aclosing(
-                self._replies.reply(
-                    replace(
-                        situation,
-                        history=placement.history,
-                        unreflected=unreflected,
-                        person=opened.person,
-                        intent_notes=opened.intent_notes,
-                    )
-                )
-            ) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Finished):
-                        finished = piece
-                    else:
-                        said += piece.text if isinstance(piece, TextDelta) else ""
-                        yield piece
-        except BaseException:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
-                await self._save_what_was_taken(opened, said)
-            raise
-        await self._save(opened, said, interrupted=False)
-        yield finished
-
-    async def _save_what_was_taken(self, opened: Opened, said: str) -> None:
-        """As `_save`, on the way out of a cancelled answer: nobody is left to be told of a failure."""
-        try:
-            await self._save(opened, said, interrupted=True)
-        except VoicemindError as error:
-            log.warning("a broken-off answer was not kept", conversation_id=opened.conversation.id, code=error.code)
-
-    async def _save(self, opened: Opened, said: str, *, interrupted: bool) -> None:
-        if said:
-            turn = NewTurn("agent", said, heard=said, interrupted=interrupted)
-            await self._store.append_turn(opened.conversation.tenant, opened.conversation.id, turn)
 
     @asynccontextmanager
     async def alone(self, opened: Opened) -> AsyncGenerator[None]:
-        """Wait until nothing is being answered in this conversation, and let nothing be meanwhile.
+        """Wait until nothing is being answered in this conversation, and let nothing be meanwhile: an ending must find the last reply."""
+        name = _name(opened)
+        async with self._locked(name):
+            if generation := self._answering.get(name):
+                await generation.over.wait()
+            yield
 
-        A request that is sent twice must find the first one's reply, and an ending must find the last one.
-        """
-        name = (opened.conversation.tenant, opened.conversation.id)
-        lock, users = self._running.get(name, (anyio.Lock(), 0))
-        self._running[name] = (lock, users + 1)
+    async def _begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
+        """The answer to take, and how many turns there were before."""
+        if opened is None:
+            return self._started(Generation(), situation, None), 0
+        name = _name(opened)
+        async with self._locked(name):
+            for _ in range(ROUNDS):
+                try:
+                    return await self._placed(situation, opened, name)
+                except StaleTranscript:
+                    continue
+        raise Superseded("Others write to this conversation at the same time.")
+
+    async def _placed(self, situation: Situation, opened: Opened, name: Name) -> tuple[Generation, int]:
+        tenant, identity = name
+        stored = await self._store.turns(tenant, identity)
+        current = self._answering.get(name)
+        asked = self._asked.get(name, _NOTHING)
+        found = _reconciled(stored, situation, asked, current)
+        if found.does == "join" and current is not None:
+            return current, len(stored)
+        if found.does == "replay":
+            return _repeated(found.replay), len(stored)
+        if current is not None:  # the newer history wins
+            current.stop()
+            with anyio.move_on_after(STOP_LIMIT_S):
+                await current.over.wait()
+            stored = await self._store.turns(tenant, identity)
+            found = _reconciled(stored, situation, asked, None)
+            if found.does == "replay":
+                return _repeated(found.replay), len(stored)
+        before = turns = len(stored)
+        if found.edits:
+            turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
+        self._remember(name, asked.then(fingerprint(situation.history), kind=found.kind))
+        wait_s = 0.0 if before else self._endings.patience.reflection_s
+        generation = Generation(situation.history)
+        situation = replace(
+            situation,
+            history=found.history,
+            unreflected=await self._endings.unreflected(opened, wait_s=wait_s),
+            person=opened.person,
+            intent_notes=opened.intent_notes,
+        )
+        return self._started(generation, situation, opened, turns=turns), before
+
+    def _remember(self, name: Name, asked: _Asked) -> None:
+        self._asked[name] = asked
+        self._asked.move_to_end(name)
+        if len(self._asked) > KNOWN:
+            self._asked.popitem(last=False)
+
+    def _started(
+        self, generation: Generation, situation: Situation, opened: Opened | None, *, turns: int = 0
+    ) -> Generation:
+        """Have the answer made."""
+        assert self._tasks is not None, "Exchanges are used outside of `running`"
+        if opened is not None:
+            self._answering[_name(opened)] = generation
+        self._tasks.start_soon(self._make, generation, situation, opened, turns)
+        return generation
+
+    async def _make(self, generation: Generation, situation: Situation, opened: Opened | None, turns: int) -> None:
+        async def keep(said: str, calls: tuple[ToolCall, ...], broke_off: bool) -> None:
+            if opened is not None and (said or (calls and not broke_off)):
+                await self._keep(_name(opened), _turn(said, calls, broke_off=broke_off), turns=turns)
+
+        try:
+            await generation.run(self._replies.reply(situation), keep)
+        finally:
+            if opened is not None and self._answering.get(_name(opened)) is generation:
+                del self._answering[_name(opened)]
+
+    async def _keep(self, name: Name, turn: NewTurn, *, turns: int) -> None:
+        try:
+            await self._store.revise_turns(*name, (turn,), turns=turns)
+        except StaleTranscript:
+            raise Superseded("Somebody else wrote to this conversation meanwhile.") from None
+
+    @asynccontextmanager
+    async def _locked(self, name: Name) -> AsyncGenerator[None]:
+        lock, users = self._locks.get(name, (anyio.Lock(), 0))
+        self._locks[name] = (lock, users + 1)
         try:
             async with lock:
                 yield
         finally:
-            lock, users = self._running[name]
+            lock, users = self._locks[name]
             if users == 1:
-                del self._running[name]
+                del self._locks[name]
             else:
-                self._running[name] = (lock, users - 1)
+                self._locks[name] = (lock, users - 1)
+
+
+def _name(opened: Opened) -> Name:
+    return opened.conversation.tenant, opened.conversation.id
+
+
+def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None) -> Reconciled:
+    return reconcile(
+        stored,
+        situation.history,
+        pending=current.messages if current else None,
+        spoken=without_fillers,
+        superseded=asked.superseded,
+        modality="speech" if situation.channel == "voice" else "text",
+    )
+
+
+def _turn(said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> NewTurn:
+    """What is stored of an answer. Of one that broke off nobody knows what was heard, and its calls were not made."""
+    if broke_off:
+        return NewTurn("agent", said, heard=None, interrupted=True)
+    return NewTurn("agent", said, heard=said, calls=tuple(Call(call.id, call.name, call.arguments) for call in calls))
+
+
+def _repeated(turns: Sequence[Turn]) -> Generation:
+    """The answer that was given before."""
+    pieces: list[Piece] = [TextDelta(turn.generated) for turn in turns if turn.generated]
+    calls = [ToolCall(call.id, call.name, call.arguments) for turn in turns for call in turn.calls]
+    return Generation.given((*pieces, *calls, Finished("tool_calls" if calls else "stop")))

@@ -9,7 +9,7 @@ LONGEST_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """`attempts` tries; `first_s` seconds after the first failure, and four times as long after every further one.
+    """`attempts` failures, and as many lost leases beside them; `first_s` seconds after the first failure, and four times as long after every further one.
 
     >>> [Backoff(attempts=5, first_s=5).delay_s(failed) for failed in (1, 2, 3, 4, 5)]
     [5.0, 20.0, 80.0, 320.0, None]
@@ -24,6 +24,6 @@ class Backoff:
             return None
         return float(min(self.first_s * 4 ** (failed - 1), LONGEST_S))
 
-    def is_spent(self, attempt: int) -> bool:
-        """Whether a claim of that number is one too many: every process that tried before died over it."""
-        return attempt > self.attempts
+    def is_spent(self, lost: int) -> bool:
+        """Whether so many processes died over a job, or let its lease run out, that it is better not tried again."""
+        return lost >= self.attempts

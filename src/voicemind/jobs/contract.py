@@ -26,6 +26,16 @@ class Job(Protocol):
         """How often it was claimed, this time included; the number also tells one claim from the next."""
         ...
 
+    @property
+    def failures(self) -> int:
+        """How many attempts before this one failed: those that were cut off are not among them."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many leases of it ran out, as they do when a process dies."""
+        ...
+
 
 J = TypeVar("J", bound=Job)
 
@@ -45,10 +55,10 @@ class Queue(Protocol[J]):
         """Lease it for `lease_s` seconds from now; False where this claim holds it no longer."""
         ...
 
-    async def postpone(self, job: J, *, error: str, delay_s: float | None) -> None:
-        """Note the failure's code and make the job due after `delay_s` seconds; None gives it up, visibly.
+    async def postpone(self, job: J, *, error: str, delay_s: float | None, failed: bool) -> None:
+        """Note the code of what went wrong and make the job due after `delay_s` seconds; None gives it up, visibly.
 
-        Changes nothing where this claim holds it no longer.
+        It counts as a failure where it `failed`, not where it was cut off. Changes nothing where this claim holds it no longer.
         """
         ...
 

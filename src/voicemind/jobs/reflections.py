@@ -18,5 +18,5 @@ class Reflections:
     async def renew(self, job: Reflection, *, lease_s: float) -> bool:
         return await self._store.renew_reflection(job, lease_s=lease_s)
 
-    async def postpone(self, job: Reflection, *, error: str, delay_s: float | None) -> None:
-        await self._store.postpone_reflection(job, error=error, delay_s=delay_s)
+    async def postpone(self, job: Reflection, *, error: str, delay_s: float | None, failed: bool) -> None:
+        await self._store.postpone_reflection(job, error=error, delay_s=delay_s, failed=failed)

@@ -1,4 +1,8 @@
-"""Works a queue: claims, keeps the lease while the handler runs, and decides with the back-off what becomes of a failure."""
+"""Works a queue: claims, keeps the lease while the handler runs, and decides with the back-off what becomes of a failure.
+
+A failure counts against the job, and so does a lease that ran out, apart from the failures: the job may be what the process died of.
+A worker that is stopped hands its jobs back, and that counts for nothing: whoever stops a server is not the job.
+"""
 
 from __future__ import annotations
 
@@ -107,8 +111,8 @@ class Worker(Generic[J]):
 
     async def _attempt(self, job: J) -> None:
         """One try, whatever comes of it; then tell everybody who waits."""
-        if self.pace.backoff.is_spent(job.attempts):
-            await self._put_back(job, None, code="interrupted")
+        if self.pace.backoff.is_spent(job.lost):
+            await self._put_back(job, None, failed=False, code="interrupted")
         else:
             job = await self._tried(job)
         settled, self._settled = self._settled, anyio.Event()
@@ -127,19 +131,19 @@ class Worker(Generic[J]):
                 return await self._handler.do(job)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True), anyio.move_on_after(HAND_BACK_LIMIT_S):
-                await self._put_back(job, 0.0, code="interrupted")
+                await self._put_back(job, 0.0, failed=False, code="interrupted")
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a background job: whatever it was, the next one must run
             gives_up = isinstance(error, self._hopeless)
-            delay_s = None if gives_up else self.pace.backoff.delay_s(job.attempts)
-            await self._put_back(job, delay_s, **_told(error))
+            delay_s = None if gives_up else self.pace.backoff.delay_s(job.failures + 1)
+            await self._put_back(job, delay_s, failed=True, **_told(error))
             return job
         finally:
             self._claims.discard(claim)
         log.warning("job was taken over", conversation_id=job.conversation_id, attempt=job.attempts)
         return job
 
-    async def _put_back(self, job: J, delay_s: float | None, *, code: str, **told: str) -> None:
+    async def _put_back(self, job: J, delay_s: float | None, *, failed: bool, code: str, **told: str) -> None:
         """Later, or never again; a job that cannot even be put back is claimed when its lease has run out."""
         log.warning(
             "job failed" if delay_s is None else "job postponed",
@@ -150,7 +154,7 @@ class Worker(Generic[J]):
             **told,
         )
         try:
-            await self._queue.postpone(job, error=code, delay_s=delay_s)
+            await self._queue.postpone(job, error=code, delay_s=delay_s, failed=failed)
         except StorageUnavailable:
             log.warning("job stays leased", conversation_id=job.conversation_id)
 

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from importlib import import_module
 from typing import Any
 
-import msgspec
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, Piece, Usage
+from voicemind.llm.anthropic_wire import CACHED, PROVIDER, Blocks, MessagesReader, chat_of, tools_of
+from voicemind.llm.contract import Ask, Message, Piece
 from voicemind.llm.hosted import Fields, Patience, Upstream
-from voicemind.llm.refusals import Problem, meaning, refused
-from voicemind.llm.sse import Event
 
-PROVIDER = "anthropic"
 BASE_URL = "https://api.anthropic.com"
 
 THINKING_ROOM = 4096
 """Tokens on top of an answer's own, for a model whose thinking cannot be switched off: it would have none left to speak."""
 
-_CACHED = {"type": "ephemeral"}
-_ARRIVED = "[The person is here.]"
-"""A chat begins with the person's side; ours often begins with the agent's greeting."""
-
-_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
+MOST_THOUGHTS = 64
+"""Calls of which is kept what the model thought before them; a result comes within the turn, or never."""
 
 
 class AnthropicLlm:
@@ -106,16 +91,24 @@ class _Messages:
     """The wire: https://platform.claude.com/docs/en/api/messages and …/build-with-claude/streaming, read in October 2026."""
 
     provider = PROVIDER
-    optional: Mapping[str, int] = {"temperature": 1, "thinking": 1, "output_config": 1, "stop_sequences": 1}
+    optional: Mapping[str, int] = {
+        "temperature": 1,
+        "top_p": 1,
+        "thinking": 1,
+        "output_config": 1,
+        "stop_sequences": 1,
+        "tool_choice": 1,
+    }
 
     def __init__(self, sdk: Any, client: Any, model: str) -> None:
         self.sdk = sdk
         self._client = client
         self._model = model
+        self._thoughts: OrderedDict[str, Blocks] = OrderedDict()
 
     def fields(self, ask: Ask, refused: Mapping[str, int]) -> Fields:
         """The request. Newer models refuse a temperature, and some refuse not to think."""
-        system, chat = _split(ask.messages)
+        system, chat = chat_of(ask.messages, self._thoughts if "thinking" in refused else {})
         thinks = "thinking" in refused
         fields: Fields = {
             "model": self._model,
@@ -123,20 +116,23 @@ class _Messages:
             "messages": chat,
         }
         if system:
-            fields["system"] = [{"type": "text", "text": system, "cache_control": _CACHED}]
+            fields["system"] = [{"type": "text", "text": system, "cache_control": CACHED}]
         if not thinks:
             fields["thinking"] = {"type": "disabled"}
         if stops := [stop for stop in ask.stop if stop.strip()]:
             fields["stop_sequences"] = stops
-        if ask.json_schema is not None:
+        if ask.json_schema is not None and "properties" in ask.json_schema:
             schema = self.sdk.transform_schema(dict(ask.json_schema))
             fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         elif thinks:
             fields["output_config"] = {"effort": "low"}
-        fields = {name: value for name, value in fields.items() if name not in refused}
-        if "temperature" not in refused:  # gone from the library, but not from the older models
-            fields["extra_body"] = {"temperature": min(ask.temperature, 1)}
-        return fields
+        given = {name: value for name, value in fields.items() if name not in refused} | _tools(ask, refused)
+        notes = _in_words(ask, given)
+        if notes:
+            given["system"] = [*given.get("system", ()), *({"type": "text", "text": note} for note in notes)]
+        if sampling := _sampling(ask, refused):
+            given["extra_body"] = sampling  # gone from the library, but not from the older models
+        return given
 
     def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
         """Send it."""
@@ -145,106 +141,38 @@ class _Messages:
         )
         return sent
 
-    def reader(self) -> _Reader:
+    def reader(self) -> MessagesReader:
         """A reader for one answer."""
-        return _Reader()
+        return MessagesReader(self._remember)
+
+    def _remember(self, call_id: str, thought: Blocks) -> None:
+        self._thoughts[call_id] = thought
+        while len(self._thoughts) > MOST_THOUGHTS:
+            self._thoughts.popitem(last=False)
 
 
-def _split(messages: tuple[Message, ...]) -> tuple[str, list[Fields]]:
-    """The system message and the chat, as the service wants them: no empty texts, the person first and last.
-
-    A system message in the midst of the chat goes to the person's side, said to be a note: not every model takes it elsewhere.
-    """
-    leading = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
-    system = "\n\n".join(message.content for message in messages[:leading] if message.content.strip())
-    chat: list[Fields] = []
-    for message in messages[leading:]:
-        if message.content.strip():
-            text = f"<note>\n{message.content}\n</note>" if message.role == "system" else message.content
-            role = "assistant" if message.role == "assistant" else "user"
-            if chat and chat[-1]["role"] == role:
-                chat[-1]["content"].append({"type": "text", "text": text})
-            else:
-                chat.append({"role": role, "content": [{"type": "text", "text": text}]})
-    if not chat or chat[0]["role"] == "assistant":
-        chat.insert(0, {"role": "user", "content": [{"type": "text", "text": _ARRIVED}]})
-    if len(chat) > 1:
-        chat[-2]["content"][-1]["cache_control"] = _CACHED
-    return system, chat
+def _tools(ask: Ask, refused: Mapping[str, int]) -> Fields:
+    """A model that cannot be made to call can still be kept from it."""
+    blocks, choice = tools_of(ask)
+    if not blocks:
+        return {}
+    is_taken = choice is not None and (choice["type"] == "none" or "tool_choice" not in refused)
+    return {"tools": blocks, **({"tool_choice": choice} if is_taken else {})}
 
 
-class _Tokens(msgspec.Struct):
-    """Counts of so far; None where an event does not repeat one."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+def _sampling(ask: Ask, refused: Mapping[str, int]) -> Fields:
+    """The service takes a temperature or `top_p`, not both: the rarer wish counts."""
+    if ask.top_p is not None and ask.top_p < 1 and "top_p" not in refused:
+        return {"top_p": ask.top_p}
+    return {} if "temperature" in refused else {"temperature": min(ask.temperature, 1)}
 
 
-class _Delta(msgspec.Struct):
-    type: str = ""
-    text: str = ""
-    stop_reason: str | None = None
-
-
-class _Started(msgspec.Struct):
-    usage: _Tokens = msgspec.field(default_factory=_Tokens)
-
-
-class _Happened(msgspec.Struct):
-    """Any event of the stream; each has some of these."""
-
-    type: str
-    delta: _Delta | None = None
-    message: _Started | None = None
-    usage: _Tokens | None = None
-    error: dict[str, Any] | None = None
-
-
-class _Reader:
-    """Texts are kept, thinking and everything unknown is passed over."""
-
-    def __init__(self) -> None:
-        self.finished: Finished | None = None
-        self.over = False
-        self._read_tokens = 0
-        self._cached = 0
-        self._decoder = msgspec.json.Decoder(_Happened)
-
-    def read(self, event: Event) -> str:
-        """The text that an event adds."""
-        if not event.data or event.name == "ping":
-            return ""
-        happened = self._decoder.decode(event.data)
-        match happened:
-            case _Happened(type="content_block_delta", delta=_Delta(type="text_delta", text=text)):
-                return text
-            case _Happened(type="message_start", message=_Started(usage=usage)):
-                self._count(usage)
-            case _Happened(type="message_delta", delta=delta, usage=usage):
-                self._count(usage or _Tokens())
-                self._end(delta.stop_reason if delta else None, usage.output_tokens if usage else None)
-            case _Happened(type="message_stop"):
-                self.over = True
-            case _Happened(type="error"):
-                problem = Problem.of(happened.error)
-                raise meaning(PROVIDER, _STATUSES.get(problem.code, 500), problem)
-            case _:
-                pass
-        return ""
-
-    def _count(self, usage: _Tokens) -> None:
-        """What was read: the service counts cached, newly cached and other tokens apart."""
-        if usage.input_tokens is not None:
-            self._cached = usage.cache_read_input_tokens or 0
-            self._read_tokens = usage.input_tokens + self._cached + (usage.cache_creation_input_tokens or 0)
-
-    def _end(self, reason: str | None, written: int | None) -> None:
-        if reason is None:
-            return
-        if reason == "refusal":
-            raise refused(PROVIDER, "to answer this")
-        is_cut = reason in {"max_tokens", "model_context_window_exceeded"}
-        usage = Usage(prompt=self._read_tokens, cached=self._cached, completion=written or 0)
-        self.finished = Finished("length" if is_cut else "stop", usage)
+def _in_words(ask: Ask, given: Fields) -> list[str]:
+    """What the fields cannot say: JSON of any shape, and a call by a model that takes no order to make one."""
+    notes: list[str] = []
+    if ask.json_schema is not None and "format" not in given.get("output_config", {}):
+        notes.append("Answer with one JSON object and nothing else.")
+    forced = ask.must_call or ask.tool_choice == "required"
+    if ask.tools and forced and "tool_choice" not in given:
+        notes.append(f"Answer by calling {ask.must_call or 'one of the tools'}.")
+    return notes

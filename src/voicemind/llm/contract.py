@@ -51,6 +51,7 @@ class Ask:
     `urgent` is True where a person waits; what is not urgent gives way to what is.
     `tools` may be called as `tool_choice` says; `must_call`, where given, names the one that has to be. `top_p` is 0 to 1; `seed` makes the same
     question give the same answer as far as the provider can; None leaves either to the provider.
+    `within_s` is how long a provider that waits for a service may wait for the answer to begin; None leaves that to its own patience.
     """
 
     messages: tuple[Message, ...]
@@ -64,6 +65,7 @@ class Ask:
     must_call: str = ""
     top_p: float | None = None
     seed: int | None = None
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,9 +12,10 @@ import anyio
 import structlog
 
 from voicemind.errors import ProviderError, ProviderRefused
-from voicemind.llm.contract import Ask, Finished, Piece, TextDelta
+from voicemind.llm.contract import Ask, Finished, Piece, TextDelta, ToolCall
 from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, refused, unavailable
 from voicemind.llm.sse import Event, SseParser
+from voicemind.llm.stops import Cutter
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +48,8 @@ class Reader(Protocol):
     over: bool
     """Whether nothing worth reading follows."""
 
-    def read(self, event: Event) -> str:
-        """The text that an event adds. Raises ProviderError for what the service says went wrong, ValueError for what is no event of its."""
+    def read(self, event: Event) -> Sequence[TextDelta | ToolCall]:
+        """What an event adds. Raises ProviderError for what the service says went wrong, ValueError for what is no event of its."""
         ...
 
 
@@ -92,7 +93,8 @@ class Upstream:
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
-        budget = _Budget(self._patience.urgent_s if ask.urgent else self._patience.idle_s)
+        own_s = self._patience.urgent_s if ask.urgent else self._patience.idle_s
+        budget = _Budget(own_s if ask.within_s is None else min(own_s, ask.within_s))
         while True:
             said = False
             try:
@@ -108,17 +110,17 @@ class Upstream:
             await anyio.sleep(delay_s)
 
     async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[Piece]:
-        parser, reader, cutter = SseParser(), self._service.reader(), _Cutter(ask.stop)
+        parser, reader, cutter = SseParser(), self._service.reader(), Cutter(ask.stop)
         size, is_open, within_s = 0, True, budget.left_s  # after the first packet, the connection's own limit holds
         async with AsyncExitStack() as stack:
             chunks = await self._opened(ask, budget, stack)
             while is_open and not (reader.over or cutter.over or size > LONGEST_ANSWER):
                 chunk = await self._next(chunks, within_s=within_s)
                 is_open, within_s = bool(chunk), math.inf
-                text, failed = self._read(parser, reader, chunk)
-                size += len(text)
-                if text := cutter.take(text):
-                    yield TextDelta(text)
+                pieces, failed = self._read(parser, reader, chunk)
+                for piece in cutter.feed(pieces):
+                    size += len(piece.text) if isinstance(piece, TextDelta) else len(piece.arguments)
+                    yield piece
                 if failed is not None:
                     raise failed
         if text := cutter.rest():
@@ -160,19 +162,21 @@ class Upstream:
         except (self._httpx.HTTPError, self._httpx.StreamError):
             raise Failed(unavailable(self._provider, "broke off in the middle of its answer"), delay_s=0) from None
 
-    def _read(self, parser: SseParser, reader: Reader, chunk: bytes) -> tuple[str, Failed | None]:
-        """The text that these bytes add, and what went wrong after it. At the end, what was still open is read as far as it can be."""
-        said: list[str] = []
+    def _read(
+        self, parser: SseParser, reader: Reader, chunk: bytes
+    ) -> tuple[list[TextDelta | ToolCall], Failed | None]:
+        """What these bytes add, and what went wrong after it. At the end, what was still open is read as far as it can be."""
+        said: list[TextDelta | ToolCall] = []
         try:
             for event in parser.feed(chunk) if chunk else parser.end():
-                said.append(reader.read(event))  # noqa: PERF401 - what was read before a failure counts
+                said.extend(reader.read(event))
         except ProviderError as error:
-            return "".join(said), Failed(error, delay_s=math.inf if isinstance(error, ProviderRefused) else None)
+            return said, Failed(error, delay_s=math.inf if isinstance(error, ProviderRefused) else None)
         except (ValueError, RecursionError):
             if chunk:
                 problem = unavailable(self._provider, "sent something that is no answer")
-                return "".join(said), Failed(problem, delay_s=math.inf)
-        return "".join(said), None
+                return said, Failed(problem, delay_s=math.inf)
+        return said, None
 
     def _failed(self, error: Any, fields: Fields) -> Failed:
         problem = Problem.of(error.body)
@@ -212,35 +216,3 @@ class _Budget:
         if failed.counts:
             self._repeats += 1
         return math.inf if self._repeats > REPEATS or delay_s >= self.left_s else delay_s
-
-
-class _Cutter:
-    """Ends a text before a stop string, also where the service does not: it holds back what may become one."""
-
-    def __init__(self, stops: tuple[str, ...]) -> None:
-        self._stops = [stop for stop in stops if stop]
-        self._held: str = ""
-        self.over = False
-
-    def take(self, text: str) -> str:
-        """What may be said now."""
-        if not self._stops or not text:
-            return text
-        text = self._held + text
-        places = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        if places:
-            self._held, self.over = "", True
-            return text[: min(places)]
-        keep = max(_overlap(text, stop) for stop in self._stops)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-    def rest(self) -> str:
-        """What was held back for nothing."""
-        held, self._held = self._held, ""
-        return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of the text begin the stop string."""
-    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)

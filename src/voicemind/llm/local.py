@@ -14,7 +14,8 @@ import anyio
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderError, ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, ToolCall, Usage
+from voicemind.llm.local_tools import Answer, request
 from voicemind.models.catalog import Model, located
 from voicemind.models.llama import Llama
 
@@ -97,12 +98,16 @@ class LocalLlm:
                 continue
             run = self._begin(ask)
             text: list[str] = []
+            calls: list[ToolCall] = []
             try:
                 while (piece := await run.next()) is not None:
-                    if isinstance(piece, Finished):
-                        return [TextDelta("".join(text)), piece] if any(text) else [piece]
-                    if isinstance(piece, TextDelta):
-                        text.append(piece.text)
+                    match piece:
+                        case TextDelta():
+                            text.append(piece.text)
+                        case ToolCall():
+                            calls.append(piece)
+                        case Finished():
+                            return [*([TextDelta("".join(text))] if text else ()), *calls, piece]
             finally:
                 run.leave()
 
@@ -176,7 +181,8 @@ class _Run:
         self.urgent = ask.urgent
         self.finished = False
         self._llama = llama
-        self._request = _request(ask)
+        self._request = request(ask)
+        self._answer = Answer(ask)
         self._provider = provider
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -223,12 +229,19 @@ class _Run:
         for choice in event.get("choices", ()):
             self._cut = choice.get("finish_reason") == "length" or self._cut
             text = choice.get("delta", {}).get("content")
-            if text:
-                self._tell(TextDelta(text))
+            if text and (said := self._answer.feed(text)) is not None:
+                self._tell(said)
         usage = event.get("usage")
         if usage:
-            self._tell(Finished("length" if self._cut else "stop", _usage(usage)))
+            self._end(_usage(usage))
         return self._left
+
+    def _end(self, usage: Usage) -> None:
+        """In the thread: a call, where one was written, and why the answer ended."""
+        call = self._answer.call()
+        if call is not None:
+            self._tell(call)
+        self._tell(Finished("tool_calls" if call else "length" if self._cut else "stop", usage))
 
     def _tell(self, piece: Piece | None) -> None:
         try:
@@ -253,22 +266,6 @@ class _Run:
         if error.get("code") == 400:
             return ProviderRefused("The embedded model refused the request.", provider=self._provider)
         return ProviderUnavailable("The embedded model failed.", provider=self._provider)
-
-
-def _request(ask: Ask) -> dict[str, Any]:
-    """The ask in the form of OpenAI's chat completions."""
-    request: dict[str, Any] = {
-        "messages": [{"role": message.role, "content": message.content} for message in ask.messages],
-        "max_tokens": ask.max_tokens,
-        "temperature": ask.temperature,
-        "stream_options": {"include_usage": True},
-    }
-    if ask.stop:
-        request["stop"] = list(ask.stop)
-    if ask.json_schema is not None:
-        schema = {"name": "answer", "strict": True, "schema": dict(ask.json_schema)}
-        request["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return request
 
 
 def _usage(usage: dict[str, Any]) -> Usage:

@@ -7,16 +7,13 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from importlib import import_module
 from typing import Any
 
-import msgspec
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, Piece, Usage
+from voicemind.llm.contract import Ask, Message, Piece
 from voicemind.llm.hosted import Fields, Patience, Upstream
-from voicemind.llm.refusals import Problem, meaning, refused
-from voicemind.llm.sse import Event
+from voicemind.llm.openai_wire import PROVIDER, ChunksReader, chat_of, form_of, in_words, tools_of
 
-PROVIDER = "openai"
 BASE_URL = "https://api.openai.com/v1"
 
 THINKING_ROOM = 4096
@@ -24,13 +21,6 @@ THINKING_ROOM = 4096
 
 _EFFORTS = ("none", "minimal", "low")
 _MOST_STOPS = 4
-_STATUSES = {
-    "invalid_request_error": 400,
-    "invalid_api_key": 401,
-    "insufficient_quota": 402,
-    "context_length_exceeded": 413,
-    "rate_limit_exceeded": 429,
-}
 
 
 class OpenAiLlm:
@@ -101,6 +91,9 @@ class _ChatCompletions:
     provider = PROVIDER
     optional: Mapping[str, int] = {
         "temperature": 1,
+        "top_p": 1,
+        "seed": 1,
+        "tool_choice": 1,
         "stop": 1,
         "stream_options": 1,
         "max_tokens": 1,
@@ -117,12 +110,15 @@ class _ChatCompletions:
 
     def fields(self, ask: Ask, refused: Mapping[str, int]) -> Fields:
         """The request. OpenAI's own models want `max_completion_tokens`, other servers know `max_tokens` alone."""
+        takes_choice = "tool_choice" not in refused
         fields: Fields = {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in ask.messages],
+            "messages": chat_of(ask.messages) + in_words(ask, takes_choice=takes_choice),
             "temperature": ask.temperature,
             "stream_options": {"include_usage": True},
+            **tools_of(ask, takes_choice=takes_choice),
         }
+        fields |= {name: value for name, value in (("top_p", ask.top_p), ("seed", ask.seed)) if value is not None}
         fields = {name: value for name, value in fields.items() if name not in refused}
         effort = refused.get("reasoning_effort", 0)
         if self._is_openai and effort < len(_EFFORTS):
@@ -135,9 +131,7 @@ class _ChatCompletions:
         if ask.stop and "stop" not in refused:
             fields["stop"] = list(ask.stop[:_MOST_STOPS])
         if ask.json_schema is not None and refused.get("response_format", 0) < 2:
-            strict = is_strict(ask.json_schema) and "response_format" not in refused
-            schema = {"name": "answer", "strict": strict, "schema": dict(ask.json_schema)}
-            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+            fields["response_format"] = form_of(ask.json_schema, loosely="response_format" in refused)
         return fields
 
     def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
@@ -147,95 +141,6 @@ class _ChatCompletions:
         )
         return sent
 
-    def reader(self) -> _Reader:
+    def reader(self) -> ChunksReader:
         """A reader for one answer."""
-        return _Reader()
-
-
-def is_strict(schema: Mapping[str, Any]) -> bool:
-    """Whether OpenAI can hold a model to every word of the schema: objects list all their fields as required and allow no others.
-
-    >>> is_strict({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False})
-    True
-    >>> is_strict({"type": "object", "properties": {"a": {"type": "string"}}})
-    False
-    """
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    is_object = schema.get("type") == "object" or bool(properties)
-    closed = schema.get("additionalProperties") is False and set(schema.get("required", ())) == set(properties)
-    if is_object and not closed:
-        return False
-    inner = [*properties.values(), *schema.get("anyOf", ()), *schema.get("$defs", {}).values()]
-    return all(is_strict(part) for part in (*inner, *filter(None, [schema.get("items")])))
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _Tokens(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    """One chunk; Azure and others send some without choices."""
-
-    choices: list[_Choice] | None = None
-    usage: _Tokens | None = None
-    error: dict[str, Any] | str | None = None
-
-
-class _Reader:
-    """Reads up to `[DONE]`; where that is missing, the reason for the end is enough."""
-
-    def __init__(self) -> None:
-        self.finished: Finished | None = None
-        self.over = False
-        self._usage = Usage()
-        self._decoder = msgspec.json.Decoder(_Chunk)
-
-    def read(self, event: Event) -> str:
-        """The text that an event adds."""
-        data = event.data.strip()
-        if data == "[DONE]":
-            self.over = True
-        if not data or self.over:
-            return ""
-        chunk = self._decoder.decode(data)
-        if chunk.error is not None:
-            problem = Problem.of(chunk.error)
-            raise meaning(PROVIDER, _STATUSES.get(problem.code, 500), problem)
-        if chunk.usage is not None:
-            self._count(chunk.usage)
-        return "".join([self._said(choice) for choice in chunk.choices or ()])
-
-    def _said(self, choice: _Choice) -> str:
-        delta = choice.delta or _Delta()
-        if delta.refusal or choice.finish_reason == "content_filter":
-            raise refused(PROVIDER, "to answer this")
-        if choice.finish_reason is not None:
-            self.finished = Finished("length" if choice.finish_reason == "length" else "stop", self._usage)
-        return delta.content or ""
-
-    def _count(self, usage: _Tokens) -> None:
-        """The usage comes with the last chunk, or with one of its own after the end."""
-        details = usage.prompt_tokens_details
-        self._usage = Usage(
-            prompt=usage.prompt_tokens or 0,
-            cached=(details.cached_tokens if details else None) or 0,
-            completion=usage.completion_tokens or 0,
-        )
-        if self.finished is not None:
-            self.finished = Finished(self.finished.reason, self._usage)
+        return ChunksReader()

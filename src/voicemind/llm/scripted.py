@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anyio
 
 from voicemind.errors import ProviderRefused, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Usage
+from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Tool, ToolCall, Usage
 
 _WORD = re.compile(r"[a-z0-9']+")
 _SMALL_WORDS = frozenset(
@@ -29,6 +29,7 @@ _SMALL_WORDS = frozenset(
 class ScriptedLlm:
     """Says the remembered line that a question is about, else acknowledges shortly what was said; always the same.
 
+    It calls a tool that it must call, or whose name is among the words that were said last, with the smallest arguments that are right; then it says the result.
     A token is a word. `delay_ms` passes before the first word, `token_ms` before every further one. `replies` are given
     in turn instead of the rule, over and over. With `fail_after` every answer breaks off with ProviderUnavailable after
     so many words.
@@ -63,8 +64,15 @@ class ScriptedLlm:
             problem = f"The prompt has {prompt} tokens, the context holds {self.context_tokens}."
             raise ProviderRefused(problem, provider=self.name)
         cached = self._cached(ask.messages)
-        pieces, reason = _bounded(self._answer(ask), ask)
+        call = None if self._replies or not ask.tools else _call(ask)
         await anyio.sleep(self._delay_s)
+        if call is not None:
+            yield call
+            yield Finished(
+                "tool_calls", Usage(prompt=prompt, cached=cached, completion=len(call.arguments.split()) + 1)
+            )
+            return
+        pieces, reason = _bounded(self._answer(ask), ask)
         for said, piece in enumerate(pieces):
             if said and self._token_s:
                 await anyio.sleep(self._token_s)
@@ -95,25 +103,36 @@ class ScriptedLlm:
         return sum(_tokens(message) for message in messages[:length])
 
 
-def smallest_instance(schema: Mapping[str, Any]) -> Any:
-    """A value that satisfies a JSON Schema: the first of what is listed, else the smallest; booleans are true."""
+def smallest_instance(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
+    """A value that satisfies a JSON Schema: the first of what is listed, else the smallest; booleans are true. `root` holds the definitions."""
+    root = schema if root is None else root
+    if "$ref" in schema:
+        return smallest_instance(_referred(str(schema["$ref"]), root), root)
     listed = (*([schema["const"]] if "const" in schema else ()), *schema.get("enum", ()))
     if listed:
         return listed[0]
-    choices = schema.get("anyOf") or schema.get("oneOf")
+    choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
     if choices:
-        return smallest_instance(choices[0])
+        return smallest_instance(choices[0], root)
     kind = schema.get("type", "object" if "properties" in schema else "null")
-    return _smallest(kind if isinstance(kind, str) else kind[0], schema)
+    return _smallest(kind if isinstance(kind, str) else kind[0], schema, root)
 
 
-def _smallest(kind: str, schema: Mapping[str, Any]) -> Any:
+def _referred(path: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `#/$defs/Name` means."""
+    found: Any = root
+    for name in path.removeprefix("#/").split("/"):
+        found = found[name]
+    return cast("Mapping[str, Any]", found)
+
+
+def _smallest(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     properties = schema.get("properties", {})
     smallest: dict[str, Callable[[], Any]] = {
         "object": lambda: {
-            name: smallest_instance(properties.get(name, {})) for name in schema.get("required", properties)
+            name: smallest_instance(properties.get(name, {}), root) for name in schema.get("required", properties)
         },
-        "array": lambda: [smallest_instance(schema.get("items", {})) for _ in range(schema.get("minItems", 0))],
+        "array": lambda: [smallest_instance(schema.get("items", {}), root) for _ in range(schema.get("minItems", 0))],
         "string": lambda: "x" * schema.get("minLength", 0),
         "boolean": lambda: True,
         "integer": lambda: max(schema.get("minimum", 0), min(0, schema.get("maximum", 0))),
@@ -122,8 +141,30 @@ def _smallest(kind: str, schema: Mapping[str, Any]) -> Any:
     return smallest.get("integer" if kind == "number" else kind, smallest["null"])()
 
 
+def _call(ask: Ask) -> ToolCall | None:
+    """The call that has to be made, or that the person's last words name; none where the last message is a result."""
+    tool = _called(ask)
+    if tool is None:
+        return None
+    number = 1 + sum(len(message.tool_calls) for message in ask.messages)
+    return ToolCall(f"call_{number}", tool.name, json.dumps(smallest_instance({"type": "object", **tool.parameters})))
+
+
+def _called(ask: Ask) -> Tool | None:
+    if ask.must_call:
+        return next((tool for tool in ask.tools if tool.name == ask.must_call), None)
+    if ask.tool_choice == "none":
+        return None
+    last = ask.messages[-1]
+    said = set(_WORD.findall(last.content.lower())) if last.role == "user" else set[str]()
+    named = (tool for tool in ask.tools if said and said.issuperset(_WORD.findall(tool.name.lower().replace("_", " "))))
+    return next(named, ask.tools[0] if ask.tool_choice == "required" else None)
+
+
 def _reply(messages: tuple[Message, ...]) -> str:
     """The line of the system messages that shares most content words with what was said last."""
+    if messages and messages[-1].role == "tool":
+        return f"It says: {messages[-1].content.strip() or 'nothing'}."
     said = next((message.content for message in reversed(messages) if message.role == "user"), "")
     wanted = _content(said)
     lines = [
@@ -154,4 +195,5 @@ def _bounded(answer: str, ask: Ask) -> tuple[list[str], Literal["stop", "length"
 
 
 def _tokens(message: Message) -> int:
-    return len(message.content.split())
+    called = sum(1 + len(call.arguments.split()) for call in message.tool_calls)
+    return len(message.content.split()) + called

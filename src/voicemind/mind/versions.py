@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from voicemind.mind.plain import one_line
-from voicemind.mind.reflection.likeness import say_the_same
+from voicemind.mind.reflection.likeness import meaning
 from voicemind.store.values import Change, Entry, MindVersion, NewVersion
 
 
@@ -121,8 +121,10 @@ def _of_block(label: str, before: tuple[Entry, ...], after: tuple[Entry, ...], *
     removed = {entry.id: entry for entry in before if entry.id not in _ids(after)}
     added = {entry.id: entry for entry in after if entry.id not in _ids(before)}
     changed: list[tuple[Entry, Entry]] = []
+    said = {entry.id: meaning(entry.text) for entry in (*removed.values(), *added.values())}
     for new in list(added.values()):
-        old = next((one for one in removed.values() if _became(one, new, told)), None)
+        became = (one for one in removed.values() if _is_heir(one, new, told) or said[one.id].equals(said[new.id]))
+        old = next(became, None)
         if old is not None:
             changed.append((removed.pop(old.id), added.pop(new.id)))
     lines = difflib.unified_diff(
@@ -136,5 +138,5 @@ def _of_block(label: str, before: tuple[Entry, ...], after: tuple[Entry, ...], *
     return BlockDiff(label, tuple(added.values()), tuple(removed.values()), tuple(changed), "\n".join(lines))
 
 
-def _became(old: Entry, new: Entry, told: Mapping[str, str]) -> bool:
-    return told.get(old.id) == new.id or old.id in new.origins or say_the_same(old.text, new.text)
+def _is_heir(old: Entry, new: Entry, told: Mapping[str, str]) -> bool:
+    return told.get(old.id) == new.id or old.id in new.origins

@@ -6,27 +6,26 @@ by time); ids that come from outside (users, conversations, agents) are external
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
+from voicemind.store.found import Found, Match
 from voicemind.store.people_contract import Meetings, People
+from voicemind.store.reflections_contract import Reflections
 from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
     ArchivedEntry,
     Conversation,
     ConversationStatus,
     Entry,
-    Found,
     Intent,
-    Match,
     MindKey,
     MindSummary,
     MindVersion,
     NewTurn,
     NewVersion,
     Reflection,
-    ReflectionStatus,
     Turn,
 )
 
@@ -81,14 +80,22 @@ class Conversations(Protocol):
         """
         ...
 
-    async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
-        """All turns in order. Raises UnknownConversation."""
+    async def turns(
+        self, tenant: str, conversation_id: str, *, after: int = 0, limit: int | None = None
+    ) -> tuple[Turn, ...]:
+        """The turns in order, those behind number `after`; without `limit`, all of them. Raises UnknownConversation."""
         ...
 
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
-    ) -> tuple[Turn, ...]:
-        """Do the edits in order, in one transaction, and mark the conversation as active now; returns all turns as they are then.
+    async def cited_turns(self, tenant: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Turn]:
+        """Turns by conversation and number; what there is not, or no more, is left out."""
+        ...
+
+    async def talks_ended(self, key: MindKey) -> int:
+        """How many conversations in which something was said this mind has behind it."""
+        ...
+
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
+        """Do the edits in order, in one transaction, and mark the conversation as active now; returns how many turns there are then.
 
         `turns` is how many turns the caller had seen. Raises StaleTranscript where there are others by now (read them and decide anew),
         UnknownConversation, ConversationOver.
@@ -156,6 +163,10 @@ class Minds(Protocol):
         """Entries of this mind by id, of whatever version; ids that it does not know are left out."""
         ...
 
+    async def erased(self, key: MindKey, *, entries: Collection[str], talks: Collection[str]) -> frozenset[str]:
+        """Which of these ids belong to something erased: entries of this mind, and conversations that are not there again."""
+        ...
+
     async def archived(
         self,
         key: MindKey,
@@ -186,78 +197,6 @@ class Minds(Protocol):
 
     async def put_vectors(self, key: MindKey, model: str, vectors: Mapping[str, bytes]) -> None:
         """Keep the embedding (little-endian float32) that `model` made of each entry; ids that the mind does not know are left out."""
-        ...
-
-
-class Reflections(Protocol):
-    """The reflection of each ended conversation."""
-
-    async def unreflected_turns(self, key: MindKey, *, limit: int = 40) -> tuple[Turn, ...]:
-        """User turns of ended conversations whose reflection on this mind has not happened yet, oldest first; the newest `limit` of them.
-
-        What waits for a person's word is not among them: nobody may remember it before that.
-        """
-        ...
-
-    async def reflection(self, tenant: str, conversation_id: str) -> Reflection | None:
-        """The reflection of a conversation; None where it has not ended."""
-        ...
-
-    async def reflections(
-        self,
-        tenant: str,
-        *,
-        status: ReflectionStatus | None = None,
-        agent: str | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> tuple[Reflection, ...]:
-        """Reflections, the newest first; with `before`, those older than that reflection id."""
-        ...
-
-    async def claim_reflection(self, worker: str, *, lease_s: float) -> Reflection | None:
-        """Take the oldest reflection (of any tenant) that is due: waiting, or running under a lease that ran out; None where there is none.
-
-        Marks it running, counts the attempt and leases it to `worker`; no two callers get the same one.
-        """
-        ...
-
-    async def renew_reflection(self, reflection: Reflection, *, lease_s: float) -> bool:
-        """Lease a claimed reflection for `lease_s` seconds from now; False where it is over or another claim holds it."""
-        ...
-
-    async def finish_reflection(
-        self, reflection: Reflection, *, parent: int, version: NewVersion | None, notes: str
-    ) -> Reflection:
-        """Write the version (None: nothing changed, no new version), mark the reflection done and the conversation reflected, in one transaction.
-
-        Raises StaleVersion where `parent` is not the newest version; UnknownConversation where it was erased meanwhile.
-        Called again for a reflection that is done, changes nothing and returns it.
-        """
-        ...
-
-    async def propose_reflection(
-        self, reflection: Reflection, *, parent: int, proposal: Sequence[Mapping[str, Any]], notes: str
-    ) -> Reflection:
-        """Keep the proposal for a person to decide on, as status `review`; `before` becomes `parent`. Called again, changes nothing.
-
-        Raises StaleVersion where `parent` is not the newest version: what it was made from may have been erased since.
-        """
-        ...
-
-    async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
-        """Note the failure's code and make the reflection due again after `delay_s` seconds; None gives it up: it and its conversation are `failed`."""
-        ...
-
-    async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:
-        """Make a failed reflection due now, its attempts counted from the beginning, its conversation `ended` again; any other is unchanged.
-
-        Returns the reflection as it is then. Raises UnknownConversation where there is none.
-        """
-        ...
-
-    async def pending_reflections(self, key: MindKey) -> int:
-        """How many reflections on this mind are waiting or running."""
         ...
 
 

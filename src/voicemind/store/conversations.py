@@ -145,6 +145,16 @@ def listed(
     return tuple(_conversation(row) for row in rows)
 
 
+def ended_with(connection: Connection, key: MindKey) -> int:
+    """How many conversations with this mind have ended in which something was said."""
+    theirs = sa.and_(conversations.c.tenant == key.tenant, conversations.c.agent == key.agent)
+    if key.user_id:
+        theirs = sa.and_(theirs, conversations.c.user_id == key.user_id)
+    over = sa.and_(conversations.c.ended_at.is_not(None), conversations.c.turns > 0)
+    counted = sa.select(sa.func.count()).select_from(conversations).where(theirs, over)
+    return int(connection.execute(counted).scalar_one())
+
+
 def stale(connection: Connection, *, idle_since: datetime, limit: int) -> tuple[Conversation, ...]:
     """Open conversations of all tenants without activity since that moment, oldest first."""
     rows = connection.execute(_STALE, {"idle_since": idle_since, "limit": limit})

@@ -15,9 +15,10 @@ from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, UnknownMeeting
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
+from voicemind.store.people_values import AgentRecord
 from voicemind.store.tables import agents, conversations, meetings
 from voicemind.store.turns import OPEN, storable
-from voicemind.store.values import AgentRecord, Meeting, MeetingKind, MindKey
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 _ONE = sa.select(meetings).where(meetings.c.tenant == sa.bindparam("tenant"), meetings.c.id == sa.bindparam("id"))
 _ONE_KEPT = _ONE.with_for_update(read=True)
@@ -38,6 +39,15 @@ def made(connection: Connection, meeting: Meeting) -> Meeting:
     row = {column.name: getattr(stored, column.name) for column in meetings.c}
     connection.execute(sa.insert(meetings), {**row, "participants": list(stored.participants)})
     return stored
+
+
+def dropped(connection: Connection, tenant: str, meeting_id: str) -> None:
+    """It goes, unless somebody has a conversation in it; whoever opens one at the same moment waits, or is waited for."""
+    if connection.execute(_ONE.with_for_update(), {"tenant": tenant, "id": meeting_id}).first() is None:
+        return
+    in_it = sa.and_(conversations.c.tenant == tenant, conversations.c.meeting_id == meeting_id)
+    if connection.execute(sa.select(conversations.c.id).where(in_it).limit(1)).first() is None:
+        connection.execute(sa.delete(meetings).where(meetings.c.tenant == tenant, meetings.c.id == meeting_id))
 
 
 def one(connection: Connection, tenant: str, meeting_id: str, *, keep: bool = False) -> Meeting:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from voicemind.store.values import AgentRecord, Erasure, Meeting, MeetingKind, MindKey, User
+from voicemind.store.people_values import AgentRecord, Erasure, User
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 
 class Meetings(Protocol):
@@ -16,6 +17,10 @@ class Meetings(Protocol):
         self, tenant: str, meeting_id: str, *, kind: MeetingKind, topic: str, participants: Sequence[str]
     ) -> Meeting:
         """Make the meeting; one that exists is returned unchanged."""
+        ...
+
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        """Take back a meeting in which there is no conversation; any other stays as it is."""
         ...
 
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
@@ -65,8 +70,10 @@ class People(Protocol):
         """Erase the person: all their conversations as in `erase_conversation`, the minds that are theirs alone, and the id. Raises UnknownUser."""
         ...
 
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        """The receipts, the newest first."""
+    async def erasures(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Erasure, ...]:
+        """The receipts, the newest first; with `before`, those behind that place in the list."""
         ...
 
     async def erasures_made(self, tenant: str) -> int:

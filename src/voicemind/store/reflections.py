@@ -54,8 +54,14 @@ def claimed(connection: Connection, *, worker: str, lease_s: float) -> Reflectio
     if row is None:
         return None
     lease_end = now + timedelta(seconds=lease_s)
-    _set(connection, row.id, status="running", attempts=row.attempts + 1, due_at=lease_end, worker=worker)
-    return _reflection(row, status="running", attempts=row.attempts + 1)
+    taken = {
+        "status": "running",
+        "attempts": row.attempts + 1,
+        "lost": row.lost + (row.status == "running"),
+        "worker": worker,
+    }
+    _set(connection, row.id, due_at=lease_end, **taken)
+    return _reflection(row, **taken)
 
 
 def renewed(connection: Connection, reflection: Reflection, *, lease_s: float) -> bool:
@@ -132,19 +138,20 @@ def listed(
     return tuple(_reflection(row) for row in connection.execute(statement))
 
 
-def postponed(connection: Connection, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
+def postponed(
+    connection: Connection, reflection: Reflection, *, error: str, delay_s: float | None, failed: bool
+) -> None:
     """Back to waiting, or given up. Changes nothing where another attempt has begun or the reflection is over."""
     found = {"tenant": reflection.key.tenant, "conversation_id": reflection.conversation_id}
     row = connection.execute(_ONE_LOCKED, found).first()
     if row is None or row.status not in PENDING or row.attempts != reflection.attempts:
         return
+    noted = {"error": error[:ID_LENGTH], "failures": row.failures + failed}
     if delay_s is None:
-        _set(connection, row.id, status="failed", error=error[:ID_LENGTH])
+        _set(connection, row.id, status="failed", **noted)
         _mark_conversation(connection, row.tenant, row.conversation_id, status="failed")
     else:
-        _set(
-            connection, row.id, status="waiting", error=error[:ID_LENGTH], due_at=utc_now() + timedelta(seconds=delay_s)
-        )
+        _set(connection, row.id, status="waiting", due_at=utc_now() + timedelta(seconds=delay_s), **noted)
 
 
 def retried(connection: Connection, *, tenant: str, conversation_id: str) -> Reflection:
@@ -154,9 +161,10 @@ def retried(connection: Connection, *, tenant: str, conversation_id: str) -> Ref
         raise UnknownConversation("there is no such reflection")
     if row.status != "failed":
         return _reflection(row)
-    _set(connection, row.id, status="waiting", attempts=0, due_at=utc_now())
+    anew = {"status": "waiting", "attempts": 0, "failures": 0, "lost": 0}
+    _set(connection, row.id, due_at=utc_now(), **anew)
     _mark_conversation(connection, tenant, conversation_id, status="ended")
-    return _reflection(row, status="waiting", attempts=0)
+    return _reflection(row, **anew)
 
 
 def pending(connection: Connection, key: MindKey) -> int:
@@ -189,5 +197,6 @@ def _mark_conversation(connection: Connection, tenant: str, conversation_id: str
 def _reflection(row: Any, **changed: Any) -> Reflection:
     now = {**row._mapping, **changed}
     key = MindKey(tenant=now["tenant"], agent=now["agent"], user_id=now["user_id"])
-    names = ("id", "conversation_id", "status", "attempts", "before", "after", "notes", "error", "created_at")
+    counts = ("attempts", "failures", "lost", "before", "after")
+    names = ("id", "conversation_id", "status", *counts, "notes", "error", "created_at")
     return Reflection(key=key, proposal=tuple(now["proposal"] or ()), **{name: now[name] for name in names})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -62,10 +62,20 @@ class Revise:
     edits: tuple[TurnEdit, ...]
     turns: int
 
+    @property
+    def adds(self) -> tuple[NewTurn, ...]:
+        """The turns that are put at the end."""
+        return tuple(edit for edit in self.edits if isinstance(edit, NewTurn))
 
-def revise_turns(connection: Connection, revisions: Sequence[Revise]) -> list[tuple[Turn, ...] | VoicemindError]:
-    """All turns after the edits, for each; a few statements for each tenant, however many conversations there are."""
-    outcomes: dict[int, tuple[Turn, ...] | VoicemindError] = {}
+    @property
+    def only_adds(self) -> bool:
+        """Whether nothing happens to the turns that are there: then nobody has to read them."""
+        return len(self.adds) == len(self.edits)
+
+
+def revise_turns(connection: Connection, revisions: Sequence[Revise]) -> list[int | VoicemindError]:
+    """How many turns there are after the edits, for each; a few statements for each tenant, however many conversations there are."""
+    outcomes: dict[int, int | VoicemindError] = {}
     by_tenant: defaultdict[str, dict[int, Revise]] = defaultdict(dict)
     for index, revise in enumerate(revisions):
         by_tenant[revise.tenant][index] = revise
@@ -107,17 +117,29 @@ def settle_turns(connection: Connection, tenant: str, conversation_id: str, *, t
     return True
 
 
+def _read(connection: Connection, tenant: str, names: Collection[str]) -> dict[str, list[Turn]]:
+    found: dict[str, list[Turn]] = {name: [] for name in names}
+    for name, *columns in connection.execute(_TURNS, {"tenant": tenant, "ids": sorted(names)}):
+        found[name].append(turn_of(columns))
+    return found
+
+
 def _revise_for(
     connection: Connection, tenant: str, revisions: Mapping[int, Revise]
-) -> dict[int, tuple[Turn, ...] | VoicemindError]:
+) -> dict[int, int | VoicemindError]:
     ids = sorted({revise.conversation_id for revise in revisions.values()})
     found = {row.id: row for row in connection.execute(LOCK, {"tenant": tenant, "ids": ids})}
-    before: dict[str, list[Turn]] = {row.id: [] for row in found.values() if row.status in OPEN}
-    for name, *columns in connection.execute(_TURNS, {"tenant": tenant, "ids": sorted(before)}):
-        before[name].append(turn_of(columns))
+    open_turns = {row.id: row.turns for row in found.values() if row.status in OPEN}
+    edited = {revise.conversation_id for revise in revisions.values() if not revise.only_adds} & open_turns.keys()
+    read = _read(connection, tenant, edited) if edited else {}
     now = utc_now()
-    after = {name: _Revised(tuple(stored), stored=len(stored), kept=len(stored)) for name, stored in before.items()}
-    outcomes: dict[int, tuple[Turn, ...] | VoicemindError] = {}
+    after = {
+        name: _Revised(tuple(read[name]), stored=count, kept=count)
+        if name in edited
+        else _Revised((), stored=count, kept=count, unread=count)
+        for name, count in open_turns.items()
+    }
+    outcomes: dict[int, int | VoicemindError] = {}
     for index, revise in revisions.items():
         name = revise.conversation_id
         if name not in after:
@@ -128,24 +150,36 @@ def _revise_for(
         except StaleTranscript as stale:
             outcomes[index] = stale
             continue
-        outcomes[index] = after[name].turns
+        outcomes[index] = after[name].count
     _write(connection, tenant, {name: revised for name, revised in after.items() if revised.edited}, now=now)
     return outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class _Revised:
-    """The turns of a conversation on their way: of the rows that are `stored` the first `kept` stay, and those in `changed` are no longer true."""
+    """The turns of a conversation on their way, behind the first `unread` ones, which nothing is to happen to.
+
+    Of the rows that are `stored` the first `kept` stay, and those in `changed` are no longer true.
+    """
 
     turns: tuple[Turn, ...]
     stored: int
     kept: int
+    unread: int = 0
     changed: frozenset[int] = frozenset()
     edited: bool = False
 
+    @property
+    def count(self) -> int:
+        """How many turns there are."""
+        return self.unread + len(self.turns)
+
     def then(self, revise: Revise, *, now: datetime) -> _Revised:
-        if revise.turns != len(self.turns):
+        if revise.turns != self.count:
             raise StaleTranscript("the conversation has other turns by now")
+        if revise.only_adds:
+            came = (placed(edit, seq=seq, now=now) for seq, edit in enumerate(revise.adds, self.count + 1))
+            return replace(self, turns=(*self.turns, *map(storable_turn, came)), edited=True)
         seen = dict(enumerate(self.turns, 1))
         result = tuple(
             turn if seen.get(turn.seq) is turn else storable_turn(turn)
@@ -176,9 +210,9 @@ def _write(connection: Connection, tenant: str, revisions: Mapping[str, _Revised
             for turn in revised.turns
             if turn.seq in revised.changed
         ]
-        inserts += [row_of(tenant, name, turn) for turn in revised.turns[revised.kept :]]
+        inserts += [row_of(tenant, name, turn) for turn in revised.turns[revised.kept - revised.unread :]]
     counts = [
-        {"of_tenant": tenant, "of_id": name, "count": len(revised.turns), "now": now}
+        {"of_tenant": tenant, "of_id": name, "count": revised.count, "now": now}
         for name, revised in sorted(revisions.items())
     ]
     for statement, rows in ((_CUT, cuts), (_CHANGE, changes), (INSERT, inserts), (_COUNT, counts)):

@@ -11,7 +11,8 @@ import anyio
 
 from voicemind.store import erasure, meetings, people, scrub
 from voicemind.store.connected import Connected
-from voicemind.store.values import AgentRecord, Erasure, Meeting, MeetingKind, MindKey, User
+from voicemind.store.people_values import AgentRecord, Erasure, User
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 
 class SqlMeetings(Connected):
@@ -22,6 +23,9 @@ class SqlMeetings(Connected):
     ) -> Meeting:
         meeting = meetings.planned(tenant, meeting_id, kind=kind, topic=topic, participants=participants)
         return await self._write(partial(meetings.made, meeting=meeting))
+
+    async def drop_meeting(self, tenant: str, meeting_id: str) -> None:
+        await self._write(partial(meetings.dropped, tenant=tenant, meeting_id=meeting_id))
 
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting:
         return await self._read(partial(meetings.one, tenant=tenant, meeting_id=meeting_id))
@@ -58,8 +62,10 @@ class SqlPeople(Connected):
     async def erase_user(self, tenant: str, user_id: str) -> Erasure:
         return await self._write(partial(erasure.of_user, tenant=tenant, user_id=user_id))
 
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        return await self._read(partial(erasure.listed, tenant=tenant, limit=limit))
+    async def erasures(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Erasure, ...]:
+        return await self._read(partial(erasure.listed, tenant=tenant, before=before, limit=limit))
 
     async def erasures_made(self, tenant: str) -> int:
         return await self._read(partial(erasure.made, tenant=tenant))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -64,12 +64,19 @@ class SqlConversations(Connected):
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:
         return await self._writer.write_many(turns.append_turns, turns.Append(tenant, conversation_id, turn))
 
-    async def turns(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
-        return await self._read(partial(turns.all_turns, tenant=tenant, conversation_id=conversation_id))
-
-    async def revise_turns(
-        self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int
+    async def turns(
+        self, tenant: str, conversation_id: str, *, after: int = 0, limit: int | None = None
     ) -> tuple[Turn, ...]:
+        page = partial(turns.in_order, tenant=tenant, conversation_id=conversation_id, after=after, limit=limit)
+        return await self._read(page)
+
+    async def cited_turns(self, tenant: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Turn]:
+        return await self._read(partial(turns.cited, tenant=tenant, places=frozenset(places)))
+
+    async def talks_ended(self, key: MindKey) -> int:
+        return await self._read(partial(conversations.ended_with, key=key))
+
+    async def revise_turns(self, tenant: str, conversation_id: str, edits: Sequence[TurnEdit], *, turns: int) -> int:
         revise = revisions.Revise(tenant, conversation_id, tuple(edits), turns)
         return await self._writer.write_many(revisions.revise_turns, revise)
 
@@ -124,8 +131,10 @@ class SqlReflections(Connected):
         query = partial(reflections.listed, tenant=tenant, status=status, agent=agent, before=before, limit=limit)
         return await self._read(query)
 
-    async def postpone_reflection(self, reflection: Reflection, *, error: str, delay_s: float | None) -> None:
-        work = partial(reflections.postponed, reflection=reflection, error=error, delay_s=delay_s)
+    async def postpone_reflection(
+        self, reflection: Reflection, *, error: str, delay_s: float | None, failed: bool = True
+    ) -> None:
+        work = partial(reflections.postponed, reflection=reflection, error=error, delay_s=delay_s, failed=failed)
         await self._write(work)
 
     async def retry_reflection(self, tenant: str, conversation_id: str) -> Reflection:

@@ -205,7 +205,9 @@ reflections = sa.Table(
     _outside("conversation_id"),
     _ours("mind_id"),
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),  # claims: the number also tells one from the next
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),  # leases that ran out
     sa.Column("due_at", UtcTime, nullable=False),  # waiting: not before; running: when the lease runs out
     _outside("worker"),
     sa.Column("before", sa.Integer),
@@ -253,6 +255,14 @@ erasures = sa.Table(
     sa.Column("counts", sa.JSON, nullable=False),  # numbers alone
     sa.Column("scrubbed", sa.Boolean, nullable=False),  # whether the bytes have left the files too
     sa.PrimaryKeyConstraint("id"),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    _outside("tenant"),
+    sa.Column("digest", sa.String(32), nullable=False),  # of the id of an erased entry or conversation
+    sa.PrimaryKeyConstraint("tenant", "digest"),
 )
 
 SEARCH_TABLE = "entry_search"

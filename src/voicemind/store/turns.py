@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from voicemind.clock import utc_now
 from voicemind.errors import ConversationOver, UnknownConversation, VoicemindError
+from voicemind.store.chunks import chunks
 from voicemind.store.tables import conversations, minds, reflections, turns
 from voicemind.store.turn_edits import placed
 from voicemind.store.values import Call, MindKey, NewTurn, Turn
@@ -49,8 +50,17 @@ _COUNT = (
 )
 _ALL = (
     sa.select(*COLUMNS)
-    .where(turns.c.tenant == sa.bindparam("tenant"), turns.c.conversation_id == sa.bindparam("id"))
+    .where(
+        turns.c.tenant == sa.bindparam("tenant"),
+        turns.c.conversation_id == sa.bindparam("id"),
+        turns.c.seq > sa.bindparam("after"),
+    )
     .order_by(turns.c.seq)
+)
+_CITED = sa.select(*COLUMNS).where(
+    turns.c.tenant == sa.bindparam("tenant"),
+    turns.c.conversation_id == sa.bindparam("id"),
+    turns.c.seq.in_(sa.bindparam("numbers", expanding=True)),
 )
 _EXISTS = sa.select(conversations.c.id).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
@@ -90,11 +100,28 @@ def append_turns(connection: Connection, appends: Sequence[Append]) -> list[Turn
     return [outcomes[index] for index in range(len(appends))]
 
 
-def all_turns(connection: Connection, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
-    """All turns in order. Raises UnknownConversation."""
-    found = tuple(turn_of(row) for row in connection.execute(_ALL, {"tenant": tenant, "id": conversation_id}))
+def in_order(
+    connection: Connection, tenant: str, conversation_id: str, *, after: int = 0, limit: int | None = None
+) -> tuple[Turn, ...]:
+    """The turns behind number `after`. Raises UnknownConversation."""
+    page = _ALL if limit is None else _ALL.limit(limit)
+    rows = connection.execute(page, {"tenant": tenant, "id": conversation_id, "after": after})
+    found = tuple(map(turn_of, rows))
     if not found and connection.execute(_EXISTS, {"tenant": tenant, "id": conversation_id}).first() is None:
         raise UnknownConversation("there is no such conversation")
+    return found
+
+
+def cited(connection: Connection, tenant: str, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Turn]:
+    """Turns by conversation and number, as far as they are there."""
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for conversation_id, number in places:
+        numbers[conversation_id].append(number)
+    found: dict[tuple[str, int], Turn] = {}
+    for conversation_id in numbers:  # a statement for each: over pairs, SQLite would look through the whole tenant
+        for chunk in chunks(numbers[conversation_id]):
+            for row in connection.execute(_CITED, {"tenant": tenant, "id": conversation_id, "numbers": chunk}):
+                found[conversation_id, row.seq] = turn_of(row)
     return found
 
 

@@ -136,24 +136,6 @@ class ArchivedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An archived entry that full-text search found; `rank` counts from 0, the best first."""
-
-    entry: Entry
-    block: str
-    rank: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The same without all that only a chosen one needs: `text` and `cue` say how well it fits."""
-
-    entry_id: str
-    text: str
-    cue: str
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 
@@ -198,42 +180,6 @@ class Meeting:
     topic: str
     participants: tuple[str, ...]
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person, as far as we know them: the id that somebody gave them."""
-
-    tenant: str
-    id: str
-    anonymous: bool
-    created_at: datetime
-    conversations: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """The receipt of an erasure: numbers alone.
-
-    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users` to how many
-    are gone. `scrubbed` says whether the bytes have left the files too; until then the sweep tries again.
-    """
-
-    tenant: str
-    id: str
-    created_at: datetime
-    counts: Mapping[str, int]
-    scrubbed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRecord:
-    """An agent that was made through the API: its definition as plain JSON."""
-
-    tenant: str
-    slug: str
-    definition: Mapping[str, Any]
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +235,7 @@ class NewTurn:
 class Reflection:
     """The reflection that one ended conversation waits for, or had. There is at most one for each conversation.
 
+    `attempts` is how often it was claimed; `failures` of them failed, `lost` of them ended because their lease ran out.
     `before` and `after` are version numbers of the mind `key`; equal where nothing new was worth remembering.
     `error` is the code of the last failure. `proposal` is what waits for a person's word, as plain JSON (`mind.reflection.proposal`).
     """
@@ -298,6 +245,8 @@ class Reflection:
     conversation_id: str
     status: ReflectionStatus
     attempts: int = 0
+    failures: int = 0
+    lost: int = 0
     before: int | None = None
     after: int | None = None
     notes: str = ""

@@ -65,6 +65,8 @@ class AgentSessions:
         if person is None and role is None:
             raise BadRequest("Say who talks: patient_id, role_id or both.", param="patient_id")
         agent = await self._opening.agent(request.state.tenant, role or COUNSELLOR)
+        if meeting_id:
+            await self._meetings.admit(request.state.tenant, meeting_id, agent)
         opened = still_open(
             await self._opening.open(
                 agent,

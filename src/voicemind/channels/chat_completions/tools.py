@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from voicemind.channels.chat_completions import wire
 from voicemind.errors import BadRequest
@@ -35,7 +35,7 @@ Choice = tuple[tuple[contract.Tool, ...], contract.ToolChoice, str]
 
 def chosen(
     functions: Sequence[wire.Function],
-    choice: Literal["auto", "none", "required"] | wire.ToolChoice | None,
+    choice: wire.Choice,
     *,
     param: str = "tools",
 ) -> Choice:

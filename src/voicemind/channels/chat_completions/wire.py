@@ -96,6 +96,9 @@ class ToolChoice(msgspec.Struct):
     allowed_tools: AllowedTools | None = None
 
 
+Choice = Literal["auto", "none", "required"] | ToolChoice | None
+
+
 class SchemaFormat(msgspec.Struct):
     """The JSON Schema that an answer has to satisfy."""
 
@@ -140,7 +143,7 @@ class Request(msgspec.Struct):
     n: int | None = None
     response_format: ResponseFormat | None = None
     tools: list[FunctionTool] | None = None
-    tool_choice: Literal["auto", "none", "required"] | ToolChoice | None = None
+    tool_choice: Choice = None
     parallel_tool_calls: bool | None = None
     functions: list[Function] | None = None
     function_call: Literal["auto", "none"] | Named | None = None

@@ -108,9 +108,8 @@ async def list_turns(
 ) -> Page[TurnShape]:
     """What was said, in order."""
     after = place(cursor, tuple[int]) or (0,)
-    turns = await here.rooms.store.turns(here.tenant, conversation_id)
-    rest = [turn for turn in turns if turn.seq > after[0]]
-    return page(rest, limit, shape=TurnShape.model_validate, place=lambda turn: (turn.seq,))
+    turns = await here.rooms.store.turns(here.tenant, conversation_id, after=after[0], limit=limit + 1)
+    return page(turns, limit, shape=TurnShape.model_validate, place=lambda turn: (turn.seq,))
 
 
 @router.get(

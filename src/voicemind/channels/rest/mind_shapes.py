@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from voicemind.channels.rest.strict import Shape
-from voicemind.errors import UnknownConversation
 from voicemind.mind.agent import Agent, Holds, Scope
 from voicemind.store.contract import Store
 from voicemind.store.values import (
@@ -142,14 +141,8 @@ class BlockDiffShape(Shape):
 
 async def turns_of(store: Store, tenant: str, entries: Iterable[Entry]) -> Turns:
     """The turns that these entries rest on."""
-    found: dict[tuple[str, int], Turn] = {}
-    for conversation_id in sorted({evidence.conversation_id for entry in entries for evidence in entry.evidence}):
-        try:
-            turns = await store.turns(tenant, conversation_id)
-        except UnknownConversation:  # imported from elsewhere, or erased meanwhile
-            continue
-        found.update({(conversation_id, turn.seq): turn for turn in turns})
-    return found
+    cited = ((evidence.conversation_id, evidence.turn) for entry in entries for evidence in entry.evidence)
+    return await store.cited_turns(tenant, cited)
 
 
 async def written_by(store: Store, key: MindKey, entries: Iterable[Entry]) -> Mapping[str, int]:

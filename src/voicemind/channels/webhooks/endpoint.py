@@ -16,6 +16,7 @@ from voicemind.channels.http import decoded, json_response, read_json
 from voicemind.channels.webhooks import wire
 from voicemind.clock import epoch_ms
 from voicemind.conversation.briefing import Briefing
+from voicemind.conversation.callers import caller
 from voicemind.conversation.opening import Opened, Opening, external_id
 from voicemind.conversation.settling import Outcome, Settling
 from voicemind.errors import BadRequest, ClientMistake, TooLarge, Unauthenticated
@@ -163,7 +164,7 @@ class Webhooks:
 
     async def _opened(self, tenant: str, agent: Agent, call: wire.Ringing) -> Opened:
         """The call's conversation; a new one where that of this id is over already."""
-        person = external_id(wire.caller(call.caller_id), param="caller_id")
+        person = external_id(caller(call.caller_id), param="caller_id")
         identity = external_id(call.conversation_id, param="conversation_id") or external_id(
             call.call_sid, param="call_sid"
         )

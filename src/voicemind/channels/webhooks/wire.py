@@ -6,13 +6,13 @@ delivered once, and a webhook that refuses ten in a row is switched off: so what
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import msgspec
 
+from voicemind.conversation.callers import caller, somebody
 from voicemind.conversation.opening import MAX_ID_CHARS
 from voicemind.conversation.settling import Told
 from voicemind.mind.agent import Agent
@@ -27,23 +27,12 @@ MAX_TURNS = 5_000
 
 Kind = Literal["over", "failed", "audio", "unfinished", "unknown"]
 
-_SIP = re.compile(r"^<?sips?:(?P<user>[^@;>]*)@?.*$", re.IGNORECASE)
-_BETWEEN_DIGITS = re.compile(r"[\s().\-/]")
-_NUMBER = re.compile(r"\+?[0-9]{3,20}")
-_WITHHELD = ("anonymous", "blocked", "private", "restricted", "unavailable", "unknown", "withheld")
-_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
-_NOBODY = frozenset(
-    {*_WITHHELD, *(f"+{word.translate(_KEYS)}" for word in _WITHHELD), *(word.translate(_KEYS) for word in _WITHHELD)}
-)
-"""What stands in the place of a number that is kept back: the word, or the keys of a telephone that spell it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `name` is its type as it was sent; `told` is what it says of a call, `reason` why the call failed."""
+    """One event. `told` is what it says of a call, `reason` why the call failed."""
 
     kind: Kind
-    name: str
     told: Told
     reason: str
 
@@ -70,7 +59,7 @@ def event(content: Any) -> Event:
     elif name == AUDIO:
         kind = "audio"
     reason = _text(data, "failure_reason")
-    return Event(kind, name[:100], _told(data), reason if reason in FAILURES else "other")
+    return Event(kind, _told(data), reason if reason in FAILURES else "other")
 
 
 def _told(data: Any) -> Told:
@@ -97,7 +86,7 @@ def _told(data: Any) -> Told:
         platform_id=platform_id,
         conversations=_distinct(names),
         agents=_distinct(agents),
-        people=tuple(person for person in _distinct(people) if person.lower() not in _NOBODY),
+        people=tuple(person for person in _distinct(people) if somebody(person)),
         turns=tuple(_turns(_at(data, "transcript"))),
     )
 
@@ -122,22 +111,6 @@ def _calls(calls: Any) -> Iterator[Call]:
         name = _text(call, "tool_name")
         if name:
             yield Call(_text(call, "request_id"), name, _text(call, "params_as_json") or "{}")
-
-
-def caller(number: str | None) -> str | None:
-    """A caller's number as the id of a person: one spelling for each number; None for one that is kept back."""
-    said = (number or "").strip()
-    address = _SIP.match(said)
-    if address:
-        said = address["user"]
-    plain = _BETWEEN_DIGITS.sub("", said)
-    if plain.startswith("00"):
-        plain = "+" + plain[2:]
-    if _NUMBER.fullmatch(plain):
-        said = plain
-    if not said or said.lower() in _NOBODY or not _identity(said):
-        return None
-    return said
 
 
 def begin(
@@ -178,8 +151,8 @@ def _at(content: Any, name: str) -> Any:
     return cast("dict[str, Any]", content).get(name) if isinstance(content, dict) else None
 
 
-def _list(content: Any) -> list[Any]:
-    return cast("list[Any]", content) if isinstance(content, list) else []
+def _list(content: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", content) if isinstance(content, list) else ()
 
 
 def _text(content: Any, name: str) -> str:
@@ -188,8 +161,9 @@ def _text(content: Any, name: str) -> str:
 
 
 def _identity(value: str) -> str:
-    """An id that can be one of ours; empty for any other."""
-    return value if value.strip() and len(value) <= MAX_ID_CHARS and value.isprintable() else ""
+    """An id that can be one of ours; empty for any other, and for a template that was not filled in."""
+    usable = value.strip() and len(value) <= MAX_ID_CHARS and value.isprintable() and "{{" not in value
+    return value if usable else ""
 
 
 def _distinct(values: Sequence[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from voicemind.mind.plain import one_line
 
@@ -74,17 +75,35 @@ def same_text(text: str) -> str:
     return " ".join("".join(letter if letter.isalnum() else " " for letter in one_line(text).casefold()).split())
 
 
-def say_the_same(one: str, other: str) -> bool:
-    """Whether one of two statements can go without losing anything but wording.
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What of a statement is compared: whoever compares many with many reads each once."""
 
-    Statements that differ in a number, a name or a negation never do.
-    """
-    if same_text(one) == same_text(other):
-        return True
-    left, right = content(one), content(other)
-    if not left or not right or _marks(one) != _marks(other):
-        return False
-    return len(left & right) / len(left | right) >= _ALMOST
+    same: str
+    content: frozenset[str]
+    marks: tuple[frozenset[str], ...]
+
+    def equals(self, other: Meaning) -> bool:
+        """Whether one of the two statements can go without losing anything but wording.
+
+        Statements that differ in a number, a name or a negation never do.
+        """
+        if self.same == other.same:
+            return True
+        if self.marks != other.marks or not self.content or not other.content:
+            return False
+        shared = len(self.content & other.content)
+        return shared / (len(self.content) + len(other.content) - shared) >= _ALMOST
+
+
+def meaning(text: str) -> Meaning:
+    """What the statement says, for comparing."""
+    return Meaning(same_text(text), content(text), _marks(text))
+
+
+def say_the_same(one: str, other: str) -> bool:
+    """Whether one of two statements can go without losing anything but wording."""
+    return meaning(one).equals(meaning(other))
 
 
 def content(text: str) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""The Responses format of OpenAI, for text and functions."""

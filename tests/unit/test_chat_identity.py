@@ -1,0 +1,141 @@
+"""Who asks, and in which conversation: found in what platforms send, and hidden from the model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemind.channels.chat_completions import wire
+from voicemind.channels.chat_completions.asked import Chat, chat
+from voicemind.channels.chat_completions.identity import untagged
+from voicemind.channels.http import decoded
+from voicemind.errors import BadRequest
+
+TAG = "voicemind: conversation=conv_1 user=+4712345678"
+
+
+def read(*system: str, headers: dict[str, str] | None = None, query: dict[str, str] | None = None, **more: Any) -> Chat:
+    messages = [*({"role": "system", "content": text} for text in system), {"role": "user", "content": "Hi"}]
+    body = decoded(json.dumps({"messages": messages, **more}).encode(), wire.Request)
+    return chat(body, headers=headers or {}, query=query or {})
+
+
+def test_a_tagged_line_names_conversation_and_person_and_is_never_seen_by_the_model() -> None:
+    asked = read(f"{TAG} meeting=m1 intent='small talk'\nYou are a kind host.")
+    assert (asked.caller.conversation_id, asked.caller.person) == ("conv_1", "+4712345678")
+    assert (asked.caller.meeting_id, asked.caller.intent, asked.wishes.intent) == ("m1", "small talk", "small talk")
+    assert asked.caller.channel == "voice"
+    assert asked.guidance == "You are a kind host."
+
+
+def test_a_tagged_line_is_removed_whatever_it_says() -> None:
+    assert untagged(["Before.\n  VoiceMind:\nAfter."])[0] == "Before.\nAfter."
+    assert untagged(["voicemind: nonsense = = \x07"])[0] == ""
+
+
+def test_the_person_cannot_say_who_they_are_with_a_tagged_line() -> None:
+    body = decoded(json.dumps({"messages": [{"role": "user", "content": TAG}]}).encode(), wire.Request)
+    asked = chat(body, headers={}, query={})
+    assert asked.caller.conversation_id is asked.caller.person is None
+    assert asked.history[0].content == TAG
+
+
+def test_of_two_tagged_lines_the_first_counts() -> None:
+    assert read(TAG, "voicemind: user=somebody-else").caller.person == "+4712345678"
+
+
+@pytest.mark.parametrize("nobody", ["{{system__caller_id}}", "{{ system__caller_id }}", "", "anonymous", "Unknown"])
+def test_a_caller_whom_nobody_knows_is_nobody(nobody: str) -> None:
+    asked = read(f"voicemind: user={nobody} conversation=c1")
+    assert asked.caller.person is None
+    assert asked.caller.conversation_id == "c1"
+    assert read(headers={"x-user-id": nobody}).caller.person is None
+
+
+def test_a_number_is_the_same_person_however_it_is_written() -> None:
+    assert read('voicemind: user="+47 12 34 56 78"').caller.person == "+4712345678"
+    assert read(customer={"number": "sip:+4712345678@carrier.example"}).caller.person == "+4712345678"
+
+
+def test_an_unresolved_conversation_is_none() -> None:
+    asked = read("voicemind: conversation={{system__conversation_id}}", metadata={"conversation_id": "other"})
+    assert asked.caller.conversation_id == "other"
+
+
+SOURCES: list[tuple[dict[str, Any], str | None, str | None]] = [
+    ({"elevenlabs_extra_body": {"conversation_id": "c0", "patient_id": 7}}, "c0", "7"),
+    ({"elevenlabs_extra_body": {"user_id": "u0"}}, None, "u0"),
+    ({"headers": {"x-conversation-id": "c1", "x-user-id": "u1"}}, "c1", "u1"),
+    ({"call": {"id": "c2", "customer": {"number": "+47"}}}, "c2", "+47"),
+    ({"call": {"id": "c2"}, "customer": {"number": "+48"}}, "c2", "+48"),
+    ({"query": {"custom_session_id": "c3"}}, "c3", None),
+    ({"metadata": {"conversation_id": "c4", "user_id": "u4"}}, "c4", "u4"),
+    ({"user": "u5"}, None, "u5"),
+    ({"user_id": "u6", "user": "u5"}, None, "u6"),
+    ({"call": "c", "customer": [], "metadata": {"user_id": {"x": 1}}}, None, None),
+    ({}, None, None),
+]
+
+
+@pytest.mark.parametrize(("sent", "conversation", "person"), SOURCES)
+def test_every_source_is_understood(sent: dict[str, Any], conversation: str | None, person: str | None) -> None:
+    asked = read(**sent)
+    assert (asked.caller.conversation_id, asked.caller.person) == (conversation, person)
+
+
+def test_where_sources_disagree_the_first_wins() -> None:
+    everything: dict[str, Any] = {}
+    for sent, _, _ in SOURCES[2:7]:
+        everything.update(sent)
+    assert read(TAG, **everything).caller.conversation_id == "c1"
+    del everything["headers"]
+    assert read(TAG, **everything).caller.conversation_id == "conv_1"
+    assert read(**everything).caller.conversation_id == "c2"
+
+
+@pytest.mark.parametrize(
+    ("sent", "channel"),
+    [
+        ({}, "text"),
+        ({"headers": {"x-conversation-id": "c"}}, "text"),
+        ({"user": "ada", "metadata": {"user_id": "ada"}}, "text"),
+        ({"elevenlabs_extra_body": {}}, "voice"),
+        ({"call": {"id": "c"}}, "voice"),
+        ({"query": {"custom_session_id": "c"}}, "voice"),
+        ({"query": {"channel": "voice"}}, "voice"),
+        ({"headers": {"x-voicemind-channel": "voice"}}, "voice"),
+        ({"query": {"channel": "text"}, "elevenlabs_extra_body": {}}, "text"),
+        ({"tools": [{"type": "function", "function": {"name": "end_call"}}]}, "voice"),
+        ({"tools": [{"type": "function", "function": {"name": "weather"}}]}, "text"),
+    ],
+)
+def test_a_voice_platform_is_recognised(sent: dict[str, Any], channel: str) -> None:
+    assert read(**sent).caller.channel == channel
+
+
+def test_a_channel_that_there_is_not_is_a_mistake() -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(query={"channel": "smoke signals"})
+    assert refused.value.param == "channel"
+
+
+def test_an_id_that_cannot_be_one_is_named() -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(headers={"x-user-id": "x" * 201})
+    assert refused.value.param == "X-User-Id"
+
+
+@given(st.lists(st.text(max_size=60), max_size=4))
+def test_no_tagged_line_is_left_and_no_other_line_is_lost(lines: list[str]) -> None:
+    lines = [line.replace("\n", " ") for line in lines]
+    mixed = [text for line in lines for text in ("voicemind: user=u", line)]
+    guidance, said = untagged(["\n".join(mixed)])
+    assert "voicemind: user=u" not in guidance
+    assert "".join(guidance.split()) == "".join("".join(
+        line for line in lines if not line.strip(" \t").lower().startswith("voicemind:")).split()
+    )  # fmt: skip
+    assert said.get("user", "u") == "u"

@@ -56,7 +56,7 @@ def take(turns: Sequence[Turn], at: int, run: Run) -> Taken:
     following = next_of_person(turns, at)
     if following is None:
         return Taken((), (), spelled(run.text))
-    if len(texts) == 1 and turns[following].generated.strip() == texts[0]:
+    if len(texts) == 1 and turns[following].generated.split() == texts[0].split():
         return Taken((following,), tuple(range(at, following)), "")
     rest = spelled(run.text)
     users: list[int] = []

@@ -72,9 +72,10 @@ def read(messages: Sequence[Message], spoken: Callable[[str], str]) -> Request:
     called: set[str] = set()
     opening: set[str] = set()
     for message in messages:
-        ids = {call.id for call in message.tool_calls} | ({message.tool_call_id} if message.role == "tool" else set())
-        called |= ids
-        opening = opening - ids if any(run.text for run in runs) else opening | ids
+        if message.tool_calls or message.role == "tool":
+            ids = {message.tool_call_id} if message.role == "tool" else {call.id for call in message.tool_calls}
+            called |= ids
+            opening = opening - ids if any(run.text for run in runs) else opening | ids
         if message.role == "tool":
             last = "tool"
             continue
@@ -136,9 +137,12 @@ def _chat(messages: Sequence[Message], spoken: Callable[[str], str]) -> Iterator
             text = message.content if message.role == "user" else spoken(message.content)
             calls = tuple(call for call in message.tool_calls if answers.get(call.id, -1) > at)
             called.update(call.id for call in calls)
-            cleaned = replace(message, content="" if is_silence(text) else text.strip(), tool_calls=calls)
-            if not cleaned.content and not calls:
+            words = "" if is_silence(text) else text.strip()
+            if not words and not calls:
                 continue
+            cleaned = message
+            if words != message.content or len(calls) != len(message.tool_calls):
+                cleaned = Message(message.role, words, tool_calls=calls)
         if held and held.role == cleaned.role != "tool" and not held.tool_calls and not cleaned.tool_calls:
             held = replace(held, content=f"{held.content} {cleaned.content}")
             continue

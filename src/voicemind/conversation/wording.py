@@ -7,9 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import islice
 
 _SILENT = re.compile(r"[\s.\u2026]*")
 _UNSPOKEN = re.compile(r"[\W_]+")
+_LETTER = re.compile(r"[^\W_]")
 _EDGES = ".,!?;:\u2026\"'\u201c\u201d\u201e\u2018\u2019()[]{}\u00ab\u00bb\u2014\u2013-*_`"
 _ALIKE = 0.6
 """From this likeness on, words that were recognised twice count as one saying."""
@@ -65,7 +67,7 @@ class Shown:
 
 def shown(sayings: Sequence[str], told: Sequence[str]) -> Shown:
     """How `told` shows these sayings, of which it may leave out some, and break off in some."""
-    if len(sayings) == len(told) == 1 and sayings[0].strip() == told[0].strip():
+    if len(sayings) == len(told) == 1 and sayings[0].split() == told[0].split():
         return Shown((sayings[0],))
     whole = " ".join(told)
     left = sounded(whole)
@@ -106,6 +108,8 @@ def _where(letters: str, *, told: str, left: str) -> int | None:
     at = left.find(letters) if left else -1
     if at < 0 or (at > 0 and len(letters) < _LONG):
         return None
+    if at + len(letters) == len(left):
+        return at
     end = _after(told, len(sounded(told)) - len(left) + at + len(letters))
     return None if told[end : end + 1].isalnum() else at
 
@@ -125,6 +129,11 @@ def _ending(told: str, letters: int) -> str:
 
 def _after(text: str, letters: int) -> int:
     """The index behind the first so many letters."""
+    if letters <= 0:
+        return 0
+    if len(text.casefold()) == len(text):
+        last = next(islice(_LETTER.finditer(text), letters - 1, None), None)
+        return last.end() if last else len(text)
     count = 0
     for at, character in enumerate(text):
         if count >= letters:

@@ -72,7 +72,8 @@ class _Case:
     """One request before one transcript. Places are those among the turns with words."""
 
     def __init__(self, stored: Sequence[Turn], request: Request, *, is_pending: bool, modality: Modality) -> None:
-        self._stored, self._request, self._is_pending, self._modality = stored, request, is_pending, modality
+        self._stored, self._request, self._is_pending = stored, request, is_pending
+        self._modality: Modality = modality
         self._turns = [turn for turn in stored if turn.generated.strip()]
         self.persons = [place for place, turn in enumerate(self._turns) if turn.role == "user"]
 
@@ -168,8 +169,7 @@ class _Case:
             return self.same_again(following, is_late=True)
         texts, users = _boundary(ask, [self._turns[place] for place in taken.users])
         if following is None and users == len(taken.users):
-            is_unheard = walk.at > 0 or bool(taken.users)
-            cut = self._seq(end) if is_unheard else self._partial()
+            cut = self._seq(end) if walk.at or taken.users else self._partial()
             unheard(walk, self._turns, taken.unheard if walk.at else ())
             kind: Kind = "continuation" if taken.users else "new"
             return self._generate(kind, walk, cut=cut, told=_asks(ask, texts))

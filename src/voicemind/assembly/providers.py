@@ -149,7 +149,8 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
 
 
 def build_llm(settings: Settings) -> Llm:
-    """The language model that the settings name, not yet started. Raises Misconfigured."""
+    """The one language model that `llm` names, not yet started. Raises Misconfigured."""
+    settings = settings.thinking_with(settings.llm)
     return chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
 
 

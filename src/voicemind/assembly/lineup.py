@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from voicemind.assembly.providers import LLMS, build_llm
+from voicemind.assembly.providers import LLMS, build_chain, build_llm
 from voicemind.config import Settings
 from voicemind.errors import Misconfigured, ProviderRefused
 from voicemind.llm.contract import Llm
-from voicemind.llm.fallback import FallbackLlm
-from voicemind.llm.hosted import Patience
 from voicemind.mind.agent import Agent
 from voicemind.mind.routing import Tier
 
@@ -120,8 +118,5 @@ class Models:
     def _linked(self, keys: tuple[str, ...]) -> Llm:
         if len(keys) == 1:
             return self._built[keys[0]]
-        return FallbackLlm(
-            [self._built[key] for key in keys],
-            patience=Patience(self._settings.first_byte_s, self._settings.idle_first_byte_s),
-            waits=keys[-1].partition(":")[0] in EMBEDDED,
-        )
+        waits = keys[-1].partition(":")[0] in EMBEDDED
+        return build_chain(self._settings, [self._built[key] for key in keys], waits=waits)

@@ -13,7 +13,7 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import completions, context, labelled, memory, recall, start, store, voice
+from benchmarks import completions, context, labelled, memory, recall, slow_clients, start, store, voice
 
 Result = dict[str, float | int | str]
 ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
@@ -21,6 +21,7 @@ ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
     "context": ("7 prompt from a warm mind", context.measure),
     "store": ("7 cold load · 8 acknowledged turn", store.measure),
     "completions": ("6 chat completions", completions.measure),
+    "slow": ("fault 8: good requests beside 200 slow clients", slow_clients.measure),
     "memory": ("evidence recall at 5 / 10 / 20 on LoCoMo", memory.measure),
     "labelled": ("entries of our own dialogues that are not supported", labelled.measure),
     "recall": ("recall among 10,000 entries", recall.measure),

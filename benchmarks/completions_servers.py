@@ -19,7 +19,7 @@ import platformdirs
 from tests.serving import SCRIPTED, free_port
 
 LITELLM = "litellm[proxy]==1.106.2"
-READY_S = 120.0
+READY_S = 180.0
 SYSTEM = "You are Thalia, a companion who listens well and answers in one to three short spoken sentences. " * 25
 """As long as the prompt that ours composes, so that everybody sends the service about as much."""
 STYLES = ("openai", "anthropic")

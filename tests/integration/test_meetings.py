@@ -14,6 +14,7 @@ from voicemind.conversation.meetings import Meetings
 from voicemind.errors import BadRequest, ConversationOver, InMeeting
 from voicemind.llm.contract import Ask, Finished, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
+from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.context import Minds
 from voicemind.mind.intent import Intents
@@ -106,6 +107,14 @@ async def test_an_agent_that_is_called_to_two_meetings_at_once_leaves_no_empty_o
             tasks.start_soon(prepare, "feast")
     (error,) = refused
     assert [meeting.id for meeting in await home.store.meetings(TENANT)] == [error.meeting_id]
+
+
+@pytest.mark.parametrize(("agent", "person"), [(MARCUS, "e97505"), (COUNSELLOR, "")])
+async def test_an_agent_is_told_no_address(home: Home, agent: Agent, person: str) -> None:
+    opened = await home.opening.open(
+        agent, tenant=TENANT, user_id="ann@example.org", conversation_id=None, channel="chat"
+    )
+    assert (opened.conversation.user_id, opened.person) == ("ann@example.org", person)
 
 
 async def test_nobody_is_handed_to_an_agent_that_talks_with_somebody_else_in_the_meeting(

@@ -149,6 +149,11 @@ async def test_an_erased_conversation_is_gone_with_what_was_remembered_of_it(cli
     assert len(lines(mind)) == 1
     assert "Oslo" in lines(mind)[0]
     assert [row["id"] for row in (await client.get(f"{API}/erasures")).json()["items"]] == [receipt["id"]]
+    second = (await client.delete(f"{API}/conversations/talk-2")).json()
+    newest = (await client.get(f"{API}/erasures", params={"limit": 1})).json()
+    assert [row["id"] for row in newest["items"]] == [second["id"]]
+    older = (await client.get(f"{API}/erasures", params={"limit": 1, "cursor": newest["next_cursor"]})).json()
+    assert ([row["id"] for row in older["items"]], older["next_cursor"]) == ([receipt["id"]], None)
 
 
 async def test_nothing_of_what_was_erased_is_in_the_next_prompt(client: httpx.AsyncClient) -> None:

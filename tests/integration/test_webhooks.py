@@ -222,6 +222,12 @@ async def test_what_is_of_no_use_is_answered_with_200_and_leaves_nothing(client:
     assert (await client.get(f"{API}/conversations")).json()["items"] == []
 
 
+async def test_the_same_signature_is_looked_at_once(client: httpx.AsyncClient) -> None:
+    event, now = said(item("user", RIGHT)), int(time.time())
+    told = [(await tell(client, event, at_s=at_s)).json()["status"] for at_s in (now, now, now - 1)]
+    assert told == ["ignored", "repeated", "ignored"]
+
+
 async def test_what_is_no_json_is_a_mistake(client: httpx.AsyncClient) -> None:
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
         answer = await tell(client, body)

@@ -121,3 +121,11 @@ def test_the_readme_lists_every_setting_with_its_sentence() -> None:
     listed = dict(re.findall(r"^\| `VOICEMIND_([A-Z_]+)` \|[^|]*\| (.*) \|$", README.read_text(), flags=re.M))
 
     assert listed == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+
+
+def test_the_webhook_secret_of_others_counts_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELEVENLABS_WEBHOOK_SECRET", "wsec_canary-of-theirs")
+    assert Settings.load().elevenlabs_webhook_secret.get_secret_value() == "wsec_canary-of-theirs"
+    monkeypatch.setenv("VOICEMIND_ELEVENLABS_WEBHOOK_SECRET", "wsec_canary-of-ours")
+    assert Settings.load().elevenlabs_webhook_secret.get_secret_value() == "wsec_canary-of-ours"
+    assert "canary" not in repr(Settings.load())

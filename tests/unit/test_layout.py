@@ -17,6 +17,7 @@ PLAIN = (
     "voicemind.clock",
     "voicemind.speech.audio",
     "voicemind.mind.agent",
+    "voicemind.store.found",
     "voicemind.store.values",
     "voicemind.store.turn_edits",
 )

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemind.mind.recall import LIMIT, VectorIndex, fused, query, share, statement
+from voicemind.mind.recall import EXACT, LIMIT, Vector, VectorIndex, fused, query, share, shares, statement
+from voicemind.store.found import Match
 
 SCORES = st.dictionaries(st.sampled_from("abcdefghij"), st.floats(-1, 1, allow_nan=False), max_size=10)
 SHARES = st.dictionaries(st.sampled_from("abcdefghij"), st.floats(0, 1, allow_nan=False), max_size=10)
@@ -93,6 +94,17 @@ def test_the_cue_of_an_entry_counts_less_than_its_words() -> None:
     assert share(words, "The user likes tea.") == 0
 
 
+def test_many_entries_have_the_shares_that_each_has_alone() -> None:
+    words = ("sail", "lisbon", "uncle")
+    found = [
+        Match("b", "The user sailed to Lisbon.", ""),
+        Match("a", "The user was seasick.", "Sailing with your uncle?"),
+    ]
+    each = {one.entry_id: share(words, one.text, cue=one.cue) for one in found}
+    assert list(shares(words, found).items()) == list(each.items())
+    assert shares((), found) == {"b": 0, "a": 0}
+
+
 def test_the_frame_of_a_quotation_is_not_embedded() -> None:
     assert statement('Guest Ann said: "It was "fine"."') == 'It was "fine".'
     assert statement("The user went home.") == "The user went home."
@@ -133,3 +145,67 @@ def test_an_index_holds_what_was_added_and_not_removed(steps: list[tuple[bool, i
     assert cosines == {
         entry: pytest.approx(float(_point(number + 1, 1)[0]), abs=1e-5) for entry, number in held.items()
     }
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+DIMENSIONS = 384
+
+
+def _points(seed: int, count: int) -> Vector:
+    """Around 200 subjects, as texts are."""
+    chance = np.random.default_rng(seed)
+    subjects = chance.standard_normal((200, DIMENSIONS))
+    points = subjects[np.arange(count) % 200] + 0.8 * chance.standard_normal((count, DIMENSIONS))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points.astype(np.float32)
+
+
+def _index(points: Vector) -> VectorIndex:
+    index = VectorIndex(points.shape[1])
+    for number, point in enumerate(points):
+        index.add(str(number), point)
+    return index
+
+
+def _nearest(points: Vector, vector: Vector, count: int) -> set[str]:
+    return {str(number) for number in np.argsort(points @ vector)[len(points) - count :]}
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.integers(1, EXACT))
+def test_a_small_index_finds_the_very_nearest(seed: int, count: int) -> None:
+    points = _points(seed, count)
+    found = _index(points).alike(points[0], limit=20)
+    assert set(found) == _nearest(points, points[0], min(20, count))
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.sets(st.integers(0, EXACT + 499), max_size=60))
+def test_a_large_index_loses_neither_what_is_asked_for_nor_the_same_point(seed: int, also: set[int]) -> None:
+    points = _points(seed, EXACT + 500)
+    found = _index(points).alike(points[7], limit=20, also=[*map(str, also), "nowhere"])
+    assert {"7", *map(str, also)} <= set(found)
+    assert len(found) <= 20 + len(also)
+    assert found == {entry: pytest.approx(float(points[int(entry)] @ points[7]), abs=1e-5) for entry in found}
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS)
+def test_a_large_index_hardly_misses_any_of_the_nearest(seed: int) -> None:
+    points = _points(seed, EXACT + 1000)
+    index = _index(points[500:])
+    hits = [len(_nearest(points[500:], vector, 10) & set(index.alike(vector))) for vector in points[:100]]
+    assert sum(hits) / (10 * len(hits)) > 0.97
+
+
+def test_a_large_index_knows_what_was_added_replaced_and_removed_since_it_was_asked() -> None:
+    points = _points(1, EXACT + 500)
+    index = _index(points)
+    assert "7" in index.alike(points[7], limit=5)
+    index.remove("7")
+    assert "7" not in index.alike(points[7], limit=5)
+    index.add("9", -points[9])
+    index.add("new", points[7])
+    assert "9" not in index.alike(points[9], limit=5)
+    assert index.alike(-points[9], limit=5)["9"] == pytest.approx(1, abs=1e-5)
+    assert index.alike(points[7], limit=5)["new"] == pytest.approx(1, abs=1e-5)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from voicemind.channels.rest.etags import Stale, etag, expected
 from voicemind.channels.rest.pages import Page, cursor, moment, page, place
 from voicemind.errors import BadRequest
+from voicemind.store.values import Entry, MindKey, MindVersion
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
@@ -81,20 +82,40 @@ def test_a_number_that_no_database_holds_is_refused(number: int) -> None:
         place(cursor((number,)) if abs(number) < 2**64 else "W" + "OTk5" * 30, tuple[int])
 
 
+def version(number: int, *entries: str) -> MindVersion:
+    held = {"memory": tuple(Entry(name, "It rains.") for name in entries)}
+    return MindVersion(MindKey("t", "a"), number, "person", datetime(2026, 5, 4, tzinfo=UTC), held)
+
+
 @given(st.text(max_size=60))
 def test_any_if_match_is_understood_or_refused(header: str) -> None:
     try:
-        assert expected(header, 3) in (None, 3)
+        assert expected(header, version(3)) in (None, 3)
     except (Stale, BadRequest) as error:
         assert error.status in (400, 412)  # noqa: PT017 - either is right
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 9))
-def test_the_newest_version_has_to_be_among_the_named(named: list[int], newest: int) -> None:
-    header = ", ".join(map(etag, named))
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 9), st.booleans())
+def test_the_newest_version_has_to_be_among_the_named(named: list[int], newest: int, by_number: bool) -> None:
+    header = ", ".join(f'"v{number}"' if by_number else etag(version(number)) for number in named)
     if newest in named:
-        assert expected(header, newest) == newest
+        assert expected(header, version(newest)) == newest
     else:
         with pytest.raises(Stale) as error:
-            expected(header, newest)
-        assert error.value.number == newest
+            expected(header, version(newest))
+        assert error.value.newest == version(newest)
+
+
+def test_an_etag_changes_with_what_the_mind_holds() -> None:
+    tags = [etag(version(3, *names)) for names in ((), ("a",), ("b",), ("a", "b"), ("b", "a"))]
+    assert len(set(tags)) == 5
+    with pytest.raises(Stale):
+        expected(tags[1], version(3, "b"))
+
+
+@pytest.mark.parametrize("header", ["*", '"v1"', etag(version(1))])
+def test_nothing_can_be_expected_of_a_mind_that_does_not_exist(header: str) -> None:
+    with pytest.raises(Stale) as error:
+        expected(header, None)
+    assert error.value.newest is None
+    assert expected(None, None) is None

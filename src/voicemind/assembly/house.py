@@ -22,6 +22,7 @@ from voicemind.channels.app import application
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
+from voicemind.channels.described import Description
 from voicemind.channels.responses.endpoint import Responses
 from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
@@ -242,6 +243,7 @@ class House:
                 *webhooks.routes(),
                 *completions.routes(),
                 *responses.routes(),
+                *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
             ],

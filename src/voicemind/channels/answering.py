@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 import uuid_utils
 
-from voicemind.channels.chat_completions.answer import Collected
 from voicemind.channels.chat_completions.asked import Chat
 from voicemind.channels.sse import Pieces
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.opening import Opened, Opening, still_open
 from voicemind.conversation.unnamed import Unnamed
 from voicemind.errors import BadRequest
-from voicemind.llm.contract import Finished
 from voicemind.mind.agent import Agent
 from voicemind.mind.reply import Situation
 
@@ -82,14 +78,3 @@ class Answering:
                 meeting_id=caller.meeting_id,
             )
         )
-
-
-async def collected(pieces: Pieces, *, speaks: bool = False) -> Collected:
-    """The whole answer."""
-    answer = Collected(speaks)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            answer.take(piece)
-            if isinstance(piece, Finished):
-                break
-    return answer

@@ -1,13 +1,14 @@
-"""An answer as server-sent events: sent piece by piece, and given up when the client goes away."""
+"""How an answer is sent: as server-sent events piece by piece, or as a whole. It is given up when the client goes away."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
 import anyio
 import structlog
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -79,6 +80,26 @@ async def streamed(pieces: Pieces, telling: Telling, *, at_once: bool) -> EventS
         await pieces.aclose()
         raise
     return EventStream(pieces, telling, first=first)
+
+
+async def whole(http: Request, pieces: Pieces, take: Callable[[Piece], object]) -> None:
+    """Have every piece of the answer taken. Raises what the answer raises, and ClientDisconnect where nobody waits for it any more."""
+    problem: VoicemindError | None = None
+    is_whole = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_until_gone, http.receive, tasks.cancel_scope)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    take(piece)
+            is_whole = True
+        except VoicemindError as error:  # by itself, not as a group of one
+            problem = error
+        tasks.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
+    if not is_whole:
+        raise ClientDisconnect
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:

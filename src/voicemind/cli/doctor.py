@@ -16,7 +16,7 @@ from voicemind.cli.diagnosis import Check, examined
 from voicemind.cli.screen import err, out, said
 from voicemind.config import Settings
 from voicemind.errors import Misconfigured, VoicemindError
-from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta
+from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta, ToolCall
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
 
@@ -124,6 +124,8 @@ async def measured(llm: Llm) -> Pace:
                     tokens += 1
                 case Finished(usage=usage):
                     tokens = usage.completion or tokens
+                case ToolCall():  # it was offered no tool
+                    pass
     return Pace(first - asked, max(tokens - 1, 0) / max(anyio.current_time() - first, 1e-6))
 
 

@@ -172,9 +172,14 @@ def _tell_agent(walk: Walk, turns: Sequence[Turn], run: Run) -> bool:
             return False
         walk.at = end
         return True
+    first = next(place for place, words in enumerate(seen.heard) if words)
     last = max(place for place, words in enumerate(seen.heard) if words)
+    if not walk.matched and walk.at == walk.start:  # a telling of the newest part begins anywhere
+        walk.start += first
+    else:
+        first = 0
     for place, words in enumerate(seen.heard):
-        if place <= last or following is not None:
+        if first <= place <= last or (place > last and following is not None):
             edit = heard(ours[place], words)
             if edit:
                 walk.edits[edit.seq] = edit

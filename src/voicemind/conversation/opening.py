@@ -8,6 +8,7 @@ import uuid_utils
 
 from voicemind.errors import BadRequest, ConversationOver
 from voicemind.mind.agent import Agent
+from voicemind.mind.names import called
 from voicemind.mind.roster import Roster
 from voicemind.store.contract import Store
 from voicemind.store.values import Conversation, Intent, MindKey
@@ -27,8 +28,8 @@ class Opened:
 
     @property
     def person(self) -> str:
-        """What to call the person in a mind that many people share; empty where the mind is theirs alone or they have no name."""
-        return "" if self.key.user_id or self.conversation.anonymous else self.conversation.user_id
+        """What to call the person in a mind that many people share; empty where the mind is theirs alone or they are anonymous."""
+        return "" if self.key.user_id or self.conversation.anonymous else called(self.conversation.user_id)
 
     @property
     def intent_notes(self) -> str:

@@ -78,9 +78,11 @@ def read(messages: Sequence[Message], spoken: Callable[[str], str]) -> Request:
             last = "silence" if message.role == "user" and last != "person" else last
             continue
         last = "person" if told.side == "user" else "agent"
-        if not runs or (told.text and told.side != runs[-1].side):
+        if not runs or (told.text and told.side != runs[-1].side and runs[-1].text):
             runs.append(Run(told.side))
         runs[-1].parts.append(told)
+        if told.text:
+            runs[-1].side = told.side
     ask = runs.pop() if runs and last == "person" else None
     called = frozenset(call.id for message in messages for call in message.tool_calls)
     chat = tuple(_chat(messages, spoken))

@@ -78,7 +78,8 @@ class _Case:
 
     def asked(self, ask: Run) -> Reconciled:
         """The person says something."""
-        walk = best_walk(self._turns, self._request.past, ask) if self._request.past else self._alone(ask)
+        has_past = any(run.text for run in self._request.past)
+        walk = best_walk(self._turns, self._request.past, ask) if has_past else self._alone(ask)
         if walk is None:
             return self._unknown(ask)
         if walk.told:
@@ -91,18 +92,20 @@ class _Case:
     def unasked(self) -> Reconciled:
         """The platform wants the agent to speak, and the person has said nothing new."""
         request = self._request
-        if not request.past:
-            return self._spoken_first()
+        if not any(run.text for run in request.past):
+            return self._wordless()
         walk = best_walk(self._turns, request.past, None)
         if walk is None or walk.told:
             walk = walk or Walk(told=request.told, start=len(self._turns))
             cut = self._seq(walk.cut) or self._partial()
             return self._generate(self._kind(None), walk, cut=cut, told=walk.told)
-        last = self._turns[walk.at - 1]
-        seq = self._answered(last.seq)
+        return self._go_on(walk, self._answered(self._turns[walk.at - 1].seq))
+
+    def _go_on(self, walk: Walk, seq: int) -> Reconciled:
+        """What the request tells ends with the turn `seq`; what comes next?"""
         if seq == len(self._stored):
-            told = self._unstored_calls()
-            return self._generate(self._kind(walk), walk, cut=None, told=told)
+            calls = [part for part in self._request.told[-1:] if not part.text]
+            return self._generate(self._kind(walk), walk, cut=None, told=calls)
         following = self._stored[seq]
         if following.role == "agent":
             return self._again(following, walk, kind=self._kind(walk))
@@ -115,23 +118,21 @@ class _Case:
         """The person's turn at this place is asked again; `is_late` where the request is older than the turn."""
         seq = self._turns[place].seq
         reply = self._reply_after(seq)
-        if reply is None and self._is_pending:
+        if self._is_pending and (reply is None or _is_partial(reply)):
             return Reconciled("retry", "join")
-        if reply is not None and not _is_partial(reply):
-            return Reconciled("replay", "replay", replay=(reply,))
-        if self._is_pending:
-            return Reconciled("retry", "join")
-        cut = reply.seq if reply else None
         if is_late or walk is None or place != self.persons[-1]:
-            kept = self._stored if cut is None else self._stored[: cut - 1]
-            edits = () if cut is None else (DroppedTurns(cut),)
-            return Reconciled("retry", "generate", edits, messages_of(kept))
-        return self._generate("retry", walk, cut=cut)
+            return self._late(reply)
+        if reply is not None and not _is_partial(reply):
+            return self._late(reply)
+        return self._generate("retry", walk, cut=reply.seq if reply else None)
 
     def _alone(self, ask: Run) -> Walk | None:
         """The way to a request that tells nothing but what the person says now; None where it is not known from where on that is new."""
         if not self._turns:
             return Walk()
+        if not ask.parts[0].text and (called := self._called()):
+            after = next((place for place, turn in enumerate(self._turns) if turn.seq > called.seq), len(self._turns))
+            return Walk(after, after)
         for place in (*self._last_run(), *self.persons[:1]):
             taken = take(self._turns, place, ask)
             boundary = _boundary(ask, [self._turns[user] for user in taken.users])
@@ -187,13 +188,15 @@ class _Case:
         walk.edits[seq] = RewordedTurn(seq, fresh[0].text)
         return self._generate("revised", walk, cut=seq + 1, told=fresh[1:])
 
-    def _spoken_first(self) -> Reconciled:
-        """The request tells nothing at all: the agent is to begin, or to speak to somebody silent."""
+    def _wordless(self) -> Reconciled:
+        """The request tells no words: calls have been answered, or the agent is to begin, or to speak to somebody silent."""
+        if called := self._called():
+            return self._go_on(Walk(start=len(self._turns)), called.seq)
         first = self._stored[0] if self._stored else None
         if first is not None and first.role == "agent":
             return self._again(first, Walk(), kind="silence")
         walk = Walk(start=len(self._turns))
-        return self._generate("silence", walk, cut=self._partial())
+        return self._generate(self._kind(None), walk, cut=self._partial(), told=self._request.told)
 
     def _again(self, reply: Turn, walk: Walk, *, kind: Kind) -> Reconciled:
         """What is asked for has been answered with this turn."""
@@ -213,7 +216,8 @@ class _Case:
         edits: list[TurnEdit] = [edit for seq, edit in sorted(walk.edits.items()) if cut is None or seq < cut]
         if cut is not None and cut <= len(self._stored):
             edits.append(DroppedTurns(cut))
-        edits += [part.turn(self._modality) for part in told]
+        known = {call.id for turn in self._stored for call in turn.calls}
+        edits += [part.turn(self._modality) for part in told if part.text or not known.issuperset(_ids(part))]
         before = self._stored if walk.start >= len(self._turns) else self._stored[: self._turns[walk.start].seq - 1]
         if cut is not None:
             before = before[: cut - 1]
@@ -239,15 +243,14 @@ class _Case:
             if turn.role == "user":
                 break
             ids = {call.id for call in turn.calls}
-            if ids and ids <= self._request.called and (not turn.generated.strip() or turn.seq == end + 1):
+            if ids and ids <= self._request.called:
                 end = turn.seq
         return end
 
-    def _unstored_calls(self) -> list[Told]:
-        """Calls with which the telling ends, and which no turn has."""
-        known = {call.id for turn in self._stored for call in turn.calls}
-        parts = self._request.past[-1].parts if self._request.tail == "tool" else []
-        return [part for part in parts[-1:] if not part.text and not known.intersection(call.id for call in part.calls)]
+    def _called(self) -> Turn | None:
+        """The last turn with calls that the request tells too."""
+        ids = self._request.called
+        return next((turn for turn in reversed(self._stored) if any(call.id in ids for call in turn.calls)), None)
 
     def _reply_after(self, seq: int) -> Turn | None:
         return next((turn for turn in self._stored[seq:] if turn.role == "agent"), None)
@@ -271,6 +274,10 @@ class _Case:
 
 def _is_partial(turn: Turn) -> bool:
     return turn.role == "agent" and turn.interrupted and turn.heard is None
+
+
+def _ids(told: Told) -> set[str]:
+    return {call.id for call in told.calls}
 
 
 def _asks(ask: Run, texts: int) -> list[Told]:

@@ -99,7 +99,7 @@ def _where(letters: str, *, told: str, left: str) -> int | None:
 def _beginning(said: str, letters: int, *, told: str) -> str:
     """The beginning of `said` with so many letters, and with the full stop that `told` ends with too."""
     end = _after(said, letters)
-    if said[end : end + 1] and not said[end].isspace() and told.rstrip().endswith(said[end]):
+    if _UNSPOKEN.fullmatch(said[end : end + 1]) and told.endswith(said[end]):
         end += 1
     return said[:end]
 

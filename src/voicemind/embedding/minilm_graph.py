@@ -65,7 +65,8 @@ class _Weight:
         )
 
     def column_sums(self) -> Array:
-        return self.values.sum(axis=0, dtype=np.int32).astype(np.float32) * self.scale
+        sums: Array = self.values.sum(axis=0, dtype=np.int32).astype(np.float32)
+        return np.multiply(sums, self.scale)
 
 
 @dataclass(slots=True)

@@ -14,9 +14,10 @@ import structlog
 from voicemind.clock import monotonic_s
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError, StorageUnavailable, VoicemindError
-from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, share, statement
+from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, shares, statement
 from voicemind.store.contract import Minds
-from voicemind.store.values import Entry, Match, MindKey, MindVersion
+from voicemind.store.found import Match
+from voicemind.store.values import Entry, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +67,12 @@ class Archives:
         if index.is_empty:
             return ()
         found, meaning = await self._looked_up(version.key, asked, index.vectors)
-        shares = {one.entry_id: share(asked.words, one.text, cue=one.cue) for one in found}
-        alike = {} if meaning is None else index.vectors.alike(meaning, also=shares)
-        chosen = fused(shares, alike)
-        by_id = await self._store.entries(version.key, chosen) if chosen else {}
+        by_words = shares(asked.words, found)
+        alike = {} if meaning is None else index.vectors.alike(meaning, also=by_words)
+        chosen = fused(by_words, alike)
+        if not chosen:
+            return ()
+        by_id = await self._store.entries(version.key, chosen)
         return tuple(by_id[entry_id] for entry_id in chosen if entry_id in by_id)
 
     async def refresh(self, key: MindKey, *, most: float = math.inf) -> None:

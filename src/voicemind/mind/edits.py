@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -101,7 +101,7 @@ class Edits:
             if label not in labels:
                 raise BadRequest(f"{agent.slug} has no block {label!r} that can be written.", param="blocks")
         await self._store.ensure_mind(key, seed=agent.seed())
-        document = await self._with_own_ids(key, document)
+        document = await self._with_own_ids(key, await self._without_erased(key, document))
 
         async def made(newest: MindVersion) -> NewVersion | None:
             blocks = {label: document.blocks.get(label, ()) for label in {**newest.blocks, **document.blocks}}
@@ -111,6 +111,24 @@ class Edits:
             return _roomy(version, agent)
 
         return await self._written(key, made, parent=parent)
+
+    async def _without_erased(self, key: MindKey, document: Document) -> Document:
+        """Nothing comes back that was erased here since the file was written: entries by their ids, evidence by its conversation's."""
+        given = [
+            entry for part in (document.blocks, document.archive) for entries in part.values() for entry in entries
+        ]
+        cited = {piece.conversation_id for entry in given for piece in entry.evidence}
+        erased = await self._store.erased(key, entries={entry.id for entry in given}, talks=cited)
+        if not erased:
+            return document
+        kept = {entry.id: left for entry in given if (left := _without(entry, erased))}
+
+        def rest(part: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[Entry, ...]]:
+            return {label: tuple(kept[one.id] for one in part[label] if one.id in kept) for label in part}
+
+        told = f"{len(given) - len(kept)} of {len(given)} entries were left out: they were erased here."
+        notes = " ".join(filter(None, (document.notes, told if len(kept) < len(given) else "")))
+        return replace(document, blocks=rest(document.blocks), archive=rest(document.archive), notes=notes)
 
     async def _with_own_ids(self, key: MindKey, document: Document) -> Document:
         """An entry never changes: one that says something else under an id that the mind knows is another entry."""
@@ -157,6 +175,16 @@ class Edits:
         if version is None:
             raise UnknownMind("There is no such version of this mind.")
         return version
+
+
+def _without(entry: Entry, erased: Collection[str]) -> Entry | None:
+    """What is left of an entry, as an erasure leaves it: without a part of its evidence, nobody knows whose words a joined text is made of."""
+    if entry.id in erased:
+        return None
+    evidence = tuple(piece for piece in entry.evidence if piece.conversation_id not in erased)
+    if evidence == entry.evidence:
+        return entry
+    return replace(entry, evidence=evidence) if evidence and not entry.origins else None
 
 
 def _take(draft: Draft, edit: Edit, *, where: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemind.mind.reflection.words import STOP_WORDS
+from voicemind.store.found import Match
 
 Vector = npt.NDArray[np.float32]
 
@@ -25,7 +26,7 @@ CANDIDATES = 50
 EXACT = 2_000
 """Entries of an archive that are all compared with a question: 0.5 ms."""
 
-_LIKELY = 10
+_LIKELY = 8
 """Times as many entries are looked at by their signs as are wanted; see docs/benchmarks.md for what that misses."""
 
 _MOST_WORDS = 16
@@ -110,9 +111,13 @@ def share(words: Sequence[str], text: str, *, cue: str = "") -> float:
     >>> share(("sail", "lisbon"), "The user went sailing.")
     0.5
     """
-    own, near = text.casefold(), cue.casefold()
-    held = sum(1 if _holds(own, stem) else _IN_CUE if _holds(near, stem) else 0 for stem in map(_stem, words))
-    return held / max(len(words), 2)
+    return _held([_stem(word) for word in words], text, cue) / max(len(words), 2)
+
+
+def shares(words: Sequence[str], found: Iterable[Match]) -> dict[str, float]:
+    """The `share` of each, by entry id and in their order."""
+    stems = [_stem(word) for word in words]
+    return {one.entry_id: _held(stems, one.text, one.cue) / max(len(words), 2) for one in found}
 
 
 def statement(text: str) -> str:
@@ -180,25 +185,29 @@ class VectorIndex:
         wanted = {self._at[entry] for entry in also if entry in self._at}
         rows = self._likely(vector, _LIKELY * limit, wanted)
         # in this thread alone: a product of OpenBLAS waits for a thread on every core, ten times as long where cores are busy
-        cosines = np.einsum("ij,j->i", self._rows[: len(self._ids)] if rows is None else self._rows[rows], vector)
-        nearest = np.argpartition(cosines, -limit)[-limit:] if limit < len(cosines) else np.arange(len(cosines))
-        if rows is None:
-            return {self._ids[row]: float(cosines[row]) for row in wanted.union(nearest.tolist())}
-        near = set(rows[nearest].tolist()) | wanted
-        return {
-            self._ids[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines, strict=True) if row in near
-        }
+        points = self._rows[: len(self._ids)] if rows is None else self._rows.take(rows, axis=0)
+        cosines = np.einsum("ij,j->i", points, vector)
+        chosen = np.ones(len(cosines), dtype=np.bool_)
+        if limit < len(cosines):
+            chosen[np.argpartition(cosines, -limit)[:-limit]] = False
+        asked = np.fromiter(wanted, dtype=np.intp, count=len(wanted))
+        chosen[asked if rows is None else np.searchsorted(rows, asked)] = True
+        at = np.flatnonzero(chosen)
+        found = zip((at if rows is None else rows[at]).tolist(), cosines[at].tolist(), strict=True)
+        return {self._ids[row]: cosine for row, cosine in found}
 
     def _likely(self, vector: Vector, most: int, wanted: set[int]) -> npt.NDArray[np.intp] | None:
-        """The rows that are worth a product: the `most` with the fewest other signs, and those that are wanted. None for all."""
+        """The rows that are worth a product: the `most` with the fewest other signs, and those that are wanted, in order. None for all."""
         count = len(self._ids)
         if count <= max(EXACT, most):
             return None
         if self._signs is None:
             self._signs = np.ascontiguousarray(_signs(self._rows[:count]).T)
         other = np.bitwise_count(self._signs ^ _signs(vector[np.newaxis]).T).sum(axis=0, dtype=np.uint16)
-        likely = np.argpartition(other, most)[:most]
-        return np.union1d(likely, np.fromiter(wanted, dtype=np.intp, count=len(wanted)))
+        chosen = np.zeros(count, dtype=np.bool_)
+        chosen[np.argpartition(other, most)[:most]] = True
+        chosen[np.fromiter(wanted, dtype=np.intp, count=len(wanted))] = True
+        return np.flatnonzero(chosen)
 
 
 def _signs(rows: Vector) -> npt.NDArray[np.uint64]:
@@ -223,6 +232,11 @@ def _stem(word: str) -> str:
     """The word without the endings that most forms differ in."""
     stem = re.sub(r"(?:ing|ies|es|ed|s|e|y)$", "", word)
     return stem if len(stem) > 2 else word
+
+
+def _held(stems: Iterable[str], text: str, cue: str) -> float:
+    own, near = text.casefold(), cue.casefold()
+    return sum(1 if _holds(own, stem) else _IN_CUE if _holds(near, stem) else 0 for stem in stems)
 
 
 def _holds(text: str, stem: str) -> bool:

@@ -6,10 +6,11 @@ by time); ids that come from outside (users, conversations, agents) are external
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from voicemind.store.found import Found, Match
 from voicemind.store.people_contract import Meetings, People
 from voicemind.store.reflections_contract import Reflections
 from voicemind.store.turn_edits import TurnEdit
@@ -18,9 +19,7 @@ from voicemind.store.values import (
     Conversation,
     ConversationStatus,
     Entry,
-    Found,
     Intent,
-    Match,
     MindKey,
     MindSummary,
     MindVersion,
@@ -162,6 +161,10 @@ class Minds(Protocol):
 
     async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
         """Entries of this mind by id, of whatever version; ids that it does not know are left out."""
+        ...
+
+    async def erased(self, key: MindKey, *, entries: Collection[str], talks: Collection[str]) -> frozenset[str]:
+        """Which of these ids belong to something erased: entries of this mind, and conversations that are not there again."""
         ...
 
     async def archived(

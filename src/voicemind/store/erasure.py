@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import StaleVersion, UnknownConversation, UnknownUser
-from voicemind.store import archive
+from voicemind.store import archive, tombstones
 from voicemind.store.chunks import chunks
 from voicemind.store.forgetting import forget
 from voicemind.store.pages import newest_first
@@ -72,10 +72,12 @@ def of_user(connection: Connection, tenant: str, user_id: str) -> Erasure:
     return _receipt(connection, tenant, counts)
 
 
-def listed(connection: Connection, tenant: str, *, limit: int) -> tuple[Erasure, ...]:
+def listed(
+    connection: Connection, tenant: str, *, before: tuple[datetime, str] | None, limit: int
+) -> tuple[Erasure, ...]:
     """The newest first."""
     statement = sa.select(erasures).where(erasures.c.tenant == tenant)
-    rows = connection.execute(newest_first(statement, erasures, before=None).limit(limit))
+    rows = connection.execute(newest_first(statement, erasures, before=before).limit(limit))
     return tuple(Erasure(row.tenant, row.id, row.created_at, row.counts, scrubbed=row.scrubbed) for row in rows)
 
 
@@ -126,6 +128,7 @@ def _held(connection: Connection, tenant: str, ids: Collection[str]) -> int:
 def _erase(connection: Connection, tenant: str, ids: Collection[str], *, owned: Collection[str]) -> Counter[str]:
     """The conversations, and what rests on them in all minds but those `owned` by the person, which go as a whole."""
     counts: Counter[str] = Counter()
+    tombstones.keep_conversations(connection, tenant, ids)
     touched: set[str] = set()
     begun: dict[str, datetime] = {}
     for chunk in chunks(ids):
@@ -163,6 +166,8 @@ def _hush_intents(connection: Connection, tenant: str, which: sa.ColumnElement[b
 
 def _erase_mind(connection: Connection, tenant: str, mind_id: str) -> Counter[str]:
     counts = Counter(minds=1)
+    held = sa.select(entries.c.id).where(entries.c.mind_id == mind_id)
+    tombstones.keep_entries(connection, tenant, mind_id, ids=connection.execute(held).scalars().all())
     for table in (entry_vectors, archived_entries, evidence, entries, mind_versions, reflections):
         gone = connection.execute(sa.delete(table).where(table.c.mind_id == mind_id)).rowcount
         if table.name in {"evidence", "entries", "reflections"}:

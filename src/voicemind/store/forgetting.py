@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from voicemind.clock import utc_now
-from voicemind.store import archive
+from voicemind.store import archive, tombstones
 from voicemind.store.chunks import chunks
 from voicemind.store.survivors import Gone, Known, Span, gone, mentions, moved_spans, rewritten, rewritten_changes
 from voicemind.store.tables import (
@@ -63,6 +63,7 @@ def forget(connection: Connection, tenant: str, mind_id: str, *, conversations: 
         return counts
     indexed = _rewrite_archive(connection, tenant, loss, contents)
     counts["evidence"] = _delete(connection, loss)
+    tombstones.keep_entries(connection, tenant, mind_id, ids=loss.gone)
     _mend(connection, loss)
     if indexed:
         archive.reindex(connection, tenant, mind_id)

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from voicemind.store import archive
+from voicemind.store.found import Found, Match
 from voicemind.store.minds import OF_KEY, bare, id_of, loaded, named
 from voicemind.store.tables import archived_entries, mind_versions, minds
-from voicemind.store.values import ArchivedEntry, Found, Match, MindKey, MindSummary, MindVersion
+from voicemind.store.values import ArchivedEntry, MindKey, MindSummary, MindVersion
 
 _LIST = (
     sa.select(

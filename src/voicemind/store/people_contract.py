@@ -69,8 +69,10 @@ class People(Protocol):
         """Erase the person: all their conversations as in `erase_conversation`, the minds that are theirs alone, and the id. Raises UnknownUser."""
         ...
 
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        """The receipts, the newest first."""
+    async def erasures(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Erasure, ...]:
+        """The receipts, the newest first; with `before`, those behind that place in the list."""
         ...
 
     async def erasures_made(self, tenant: str) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from voicemind.store import mind_pages, minds
+from voicemind.store import mind_pages, minds, tombstones
 from voicemind.store.connected import Connected
-from voicemind.store.values import ArchivedEntry, Entry, Found, Match, MindKey, MindSummary, MindVersion, NewVersion
+from voicemind.store.found import Found, Match
+from voicemind.store.values import ArchivedEntry, Entry, MindKey, MindSummary, MindVersion, NewVersion
 
 
 class SqlMinds(Connected):
@@ -44,6 +45,9 @@ class SqlMinds(Connected):
 
     async def entries(self, key: MindKey, ids: Sequence[str]) -> Mapping[str, Entry]:
         return await self._read(partial(minds.these, key=key, ids=ids))
+
+    async def erased(self, key: MindKey, *, entries: Collection[str], talks: Collection[str]) -> frozenset[str]:
+        return await self._read(partial(tombstones.among, key=key, entries=entries, talks=talks))
 
     async def archived(
         self,

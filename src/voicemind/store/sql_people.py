@@ -61,8 +61,10 @@ class SqlPeople(Connected):
     async def erase_user(self, tenant: str, user_id: str) -> Erasure:
         return await self._write(partial(erasure.of_user, tenant=tenant, user_id=user_id))
 
-    async def erasures(self, tenant: str, *, limit: int = 50) -> tuple[Erasure, ...]:
-        return await self._read(partial(erasure.listed, tenant=tenant, limit=limit))
+    async def erasures(
+        self, tenant: str, *, before: tuple[datetime, str] | None = None, limit: int = 50
+    ) -> tuple[Erasure, ...]:
+        return await self._read(partial(erasure.listed, tenant=tenant, before=before, limit=limit))
 
     async def erasures_made(self, tenant: str) -> int:
         return await self._read(partial(erasure.made, tenant=tenant))

@@ -257,6 +257,14 @@ erasures = sa.Table(
     sa.PrimaryKeyConstraint("id"),
 )
 
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    _outside("tenant"),
+    sa.Column("digest", sa.String(32), nullable=False),  # of the id of an erased entry or conversation
+    sa.PrimaryKeyConstraint("tenant", "digest"),
+)
+
 SEARCH_TABLE = "entry_search"
 """Full-text search over the entries: an FTS5 table on SQLite, a table with a tsvector on PostgreSQL, so it is no `Table` here.
 

@@ -136,24 +136,6 @@ class ArchivedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An archived entry that full-text search found; `rank` counts from 0, the best first."""
-
-    entry: Entry
-    block: str
-    rank: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The same without all that only a chosen one needs: `text` and `cue` say how well it fits."""
-
-    entry_id: str
-    text: str
-    cue: str
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 

@@ -9,12 +9,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from voicemind.channels.answering import Answering, collected
+from voicemind.channels.answering import Answering
 from voicemind.channels.chat_completions import wire
-from voicemind.channels.chat_completions.answer import Chunks, Head, completion
+from voicemind.channels.chat_completions.answer import Chunks, Collected, Head, completion
 from voicemind.channels.chat_completions.asked import chat
 from voicemind.channels.http import json_response, read_json
-from voicemind.channels.sse import streamed
+from voicemind.channels.sse import streamed, whole
 from voicemind.clock import epoch_ms
 from voicemind.mind.agent import Agent
 from voicemind.mind.roster import Roster
@@ -64,7 +64,9 @@ class ChatCompletions:
         head = Head(f"chatcmpl-{uuid_utils.uuid7().hex}", epoch_ms() // 1000, agent.slug)
         speaks = asked.caller.channel == "voice"
         if not streams:
-            return json_response(completion(head, await collected(pieces, speaks=speaks)))
+            answer = Collected(speaks)
+            await whole(http, pieces, answer.take)
+            return json_response(completion(head, answer))
         wants_usage = bool(request.stream_options and request.stream_options.include_usage)
         return await streamed(pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +20,10 @@ from voicemind.channels.responses import wire
 from voicemind.channels.responses.answer import Response
 from voicemind.channels.responses.asked import asked
 from voicemind.channels.responses.naming import as_messages, place_after, place_of, response_id, until
-from voicemind.channels.sse import streamed
+from voicemind.channels.sse import streamed, whole
 from voicemind.clock import epoch_ms
 from voicemind.conversation.opening import Opened, external_id
 from voicemind.errors import BadRequest, ClientMistake, UnknownConversation
-from voicemind.llm.contract import Finished
 from voicemind.store.contract import Conversations
 from voicemind.store.values import Turn
 
@@ -57,17 +55,14 @@ class Responses:
         agent = await self._answering.agent(tenant, http.path_params.get("slug"), model)
         chat = _in_conversation(request, chat, opened)
         identity = chat.caller.conversation_id
-        pieces = await self._answering.pieces(tenant, agent, chat, channel="responses")
+        streams = bool(request.stream)
+        pieces = await self._answering.pieces(tenant, agent, chat, channel="responses", streams=streams)
         place = place_after(identity, chat.history) if identity else None
         speaks = chat.caller.channel == "voice"
         response = Response(_settled(request, response_id(place), agent.slug, identity), speaks=speaks)
-        if request.stream:
+        if streams:
             return await streamed(pieces, response, at_once=speaks)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                response.tell(piece)
-                if isinstance(piece, Finished):
-                    break
+        await whole(http, pieces, response.tell)
         return json_response(response.whole())
 
     async def _before(self, tenant: str, request: wire.Request) -> tuple[Opened | None, Sequence[Turn]]:

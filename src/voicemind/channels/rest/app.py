@@ -52,7 +52,8 @@ def _name(route: APIRoute) -> str:
 async def _stale(request: Request, error: Exception) -> Response:
     assert isinstance(error, Stale)
     response = mistake_response(request.url.path, error)
-    response.headers["ETag"] = etag(error.number)
+    if error.newest is not None:
+        response.headers["ETag"] = etag(error.newest)
     return response
 
 

@@ -14,10 +14,10 @@ from voicemind.channels.http import WrongContentType, content_type, read_body
 from voicemind.channels.rest.described import ANSWERS, sent_file
 from voicemind.channels.rest.etags import IfMatch, Stale, expected
 from voicemind.channels.rest.mind_shapes import MindShape
-from voicemind.channels.rest.minds import MARKDOWN, Addressed, addressed, newest, shaped
+from voicemind.channels.rest.minds import MARKDOWN, Addressed, addressed, shaped
 from voicemind.channels.rest.strict import Body, StrictRoute
 from voicemind.channels.rest.visit import Here, Number, PathId, Visit
-from voicemind.errors import BadRequest, StaleVersion
+from voicemind.errors import BadRequest, StaleVersion, UnknownMind
 from voicemind.mind import document, letta
 from voicemind.mind.agent import Agent
 from voicemind.mind.document import Document
@@ -122,7 +122,8 @@ async def import_mind(
     async def write(parent: int | None) -> MindVersion:
         return await here.rooms.edits.replace(mind.agent, mind.key, given, parent=parent)
 
-    if if_match is None and await here.rooms.store.mind(mind.key) is None:
+    if await here.rooms.store.mind(mind.key) is None:
+        expected(if_match, None)
         return await shaped(here, mind, await write(None), response)
     return await _written(here, mind, if_match, write, response=response)
 
@@ -149,11 +150,14 @@ async def _written(
     response: Response,
 ) -> MindShape:
     """Write from the version that `If-Match` names, or from the newest one. Raises Stale where the former is not the latter."""
-    parent = expected(if_match, (await newest(here, mind)).number)
+    now = await here.rooms.store.mind(mind.key)
+    parent = expected(if_match, now)
+    if now is None:
+        raise UnknownMind("There is no such mind.")
     try:
         version = await write(parent)
     except StaleVersion:
         if parent is None:
             raise  # the edits have tried again already
-        raise Stale((await newest(here, mind)).number) from None
+        raise Stale(await here.rooms.store.mind(mind.key)) from None
     return await shaped(here, mind, version, response)

@@ -82,7 +82,7 @@ async def shaped(here: Visit, mind: Addressed, version: MindVersion, response: R
     entries = [entry for block in version.blocks.values() for entry in block]
     turns = await turns_of(here.rooms.store, here.tenant, entries)
     written = await written_by(here.rooms.store, mind.key, entries)
-    response.headers["ETag"] = etag(version.number)
+    response.headers["ETag"] = etag(version)
     return mind_shape(mind.agent, version, turns, written=written)
 
 
@@ -198,7 +198,7 @@ async def export_mind(here: Here, agent: PathId, user_id: PathId, accept: Annota
     mind = await addressed(here, agent, user_id)
     version = await newest(here, mind)
     archived = await all_archived(here, mind.key)
-    headers = {"ETag": etag(version.number)}
+    headers = {"ETag": etag(version)}
     if "application/json" not in accept:
         return Response(markdown(mind.agent, version, archived), media_type=MARKDOWN, headers=headers)
     entries = [*(entry for block in version.blocks.values() for entry in block), *(row.entry for row in archived)]

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from voicemind.channels.rest import dossier
 from voicemind.channels.rest.conversations import Receipt
 from voicemind.channels.rest.described import ANSWERS, files
-from voicemind.channels.rest.pages import DEFAULT_LIMIT, Cursor, Limit, Page, page, place
+from voicemind.channels.rest.pages import DEFAULT_LIMIT, Cursor, Limit, Page, moment, page, place
 from voicemind.channels.rest.strict import Shape, StrictRoute
 from voicemind.channels.rest.visit import Here, PathId
 
@@ -18,7 +18,7 @@ router = APIRouter(route_class=StrictRoute, tags=["users"], responses=ANSWERS)
 
 
 class UserShape(Shape):
-    """A person, as far as they are known: the id that somebody gave them. An `anonymous` one was made up for one conversation."""
+    """A person, as far as they are known: the id that somebody gave them. An `anonymous` one was made up for one conversation, and those it was passed on to."""
 
     id: str
     anonymous: bool
@@ -59,7 +59,8 @@ async def erase_user(here: Here, user_id: PathId) -> Receipt:
 
 
 @router.get("/erasures")
-async def list_erasures(here: Here, limit: Limit = DEFAULT_LIMIT) -> Page[Receipt]:
-    """The receipts of the newest erasures: counts, never contents."""
-    receipts = await here.rooms.store.erasures(here.tenant, limit=limit)
-    return Page(items=[Receipt.model_validate(receipt) for receipt in receipts])
+async def list_erasures(here: Here, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Receipt]:
+    """The receipts of erasures, the newest first: counts, never contents."""
+    before = place(cursor, tuple[datetime, str])
+    rows = await here.rooms.store.erasures(here.tenant, before=before, limit=limit + 1)
+    return page(rows, limit, shape=Receipt.model_validate, place=lambda row: (moment(row.created_at), row.id))

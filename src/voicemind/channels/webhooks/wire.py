@@ -30,10 +30,9 @@ Kind = Literal["over", "failed", "audio", "unfinished", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `name` is its type as it was sent; `told` is what it says of a call, `reason` why the call failed."""
+    """One event. `told` is what it says of a call, `reason` why the call failed."""
 
     kind: Kind
-    name: str
     told: Told
     reason: str
 
@@ -60,7 +59,7 @@ def event(content: Any) -> Event:
     elif name == AUDIO:
         kind = "audio"
     reason = _text(data, "failure_reason")
-    return Event(kind, name[:100], _told(data), reason if reason in FAILURES else "other")
+    return Event(kind, _told(data), reason if reason in FAILURES else "other")
 
 
 def _told(data: Any) -> Told:

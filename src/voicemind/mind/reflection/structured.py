@@ -10,7 +10,7 @@ from functools import partial
 from anyio import to_thread
 
 from voicemind.errors import ProviderError, ProviderUnavailable
-from voicemind.llm.contract import Ask, Finished, Llm, TextDelta
+from voicemind.llm.contract import Ask, Finished, Llm, TextDelta, ToolCall
 from voicemind.mind.agent import Agent
 from voicemind.mind.plain import one_line
 from voicemind.mind.reflection.answer import Answer, read, told
@@ -103,6 +103,8 @@ class StructuredReflector:
                             return "".join(pieces), True
                     case Finished(reason):
                         return "".join(pieces), reason == "length"
+                    case ToolCall():  # it was offered no tool
+                        pass
         return "".join(pieces), False
 
 

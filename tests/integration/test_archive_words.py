@@ -1,0 +1,67 @@
+"""The words of a turn find entries quickly in a large archive, and the same ones in a small one as a thorough search does."""
+
+import pytest
+
+from voicemind.store.contract import Store
+from voicemind.store.found import Match
+from voicemind.store.values import Entry, MindKey, NewVersion
+
+pytest_plugins = ["tests.databases"]
+pytestmark = pytest.mark.anyio
+
+KEY = MindKey("acme", "sage")
+OTHER = MindKey("acme", "king")
+
+
+async def keep(store: Store, *entries: Entry, key: MindKey = KEY) -> None:
+    await store.ensure_mind(key, seed={"memory": []})
+    await store.write_version(key, NewVersion(1, "import", {"memory": ()}, archive={"memory": entries}))
+
+
+async def test_a_small_archive_is_searched_as_thoroughly_as_ever(store: Store) -> None:
+    await keep(
+        store,
+        Entry("sail", "The user went sailing to Lisbon.", cue="Where was your uncle?"),
+        Entry("fish", "The user sails for fish."),
+        Entry("rain", "It rained."),
+    )
+    words = ["sailing", "uncle", "lisbon"]
+    found = await store.find_archived(KEY, words)
+    matches = await store.match_archived(KEY, words)
+    assert [one.entry_id for one in matches] == [one.entry.id for one in found] == ["sail", "fish"]
+    assert matches[0] == Match("sail", "The user went sailing to Lisbon.", "Where was your uncle?")
+    assert await store.match_archived(KEY, ["uncle", "lisbon", "sails"], limit=1) == matches[:1]
+
+
+async def test_what_nobody_asked_for_and_who_is_unknown_match_nothing(store: Store) -> None:
+    await keep(store, Entry("rain", "It rained."))
+    assert await store.match_archived(KEY, []) == ()
+    assert await store.match_archived(KEY, ["snow", '"', "NEAR("]) == ()
+    assert await store.match_archived(OTHER, ["rain"]) == ()
+
+
+async def test_the_rare_word_of_a_question_decides_in_a_large_archive(store: Store) -> None:
+    common = (Entry(f"e{number:04}", f"The user saw star{number % 12} in may.") for number in range(900))
+    await keep(store, *common)
+    matches = await store.match_archived(KEY, ["may", "star7"], limit=50)
+    assert len(matches) == 50
+    assert all("star7 " in one.text for one in matches)
+
+
+async def test_a_common_word_is_looked_for_where_the_rare_ones_find_too_few(store: Store) -> None:
+    common = [Entry(f"e{number:04}", f"The user saw star{number} in may.") for number in range(900)]
+    await keep(store, *common)
+    assert len(await store.match_archived(KEY, ["may"], limit=50)) == 50
+    matches = await store.match_archived(KEY, ["may", "star7"], limit=50)
+    assert len(matches) == 50
+    assert matches[0].entry_id == "e0007"
+
+
+async def test_rare_words_of_another_mind_do_not_hide_what_this_one_holds(store: Store) -> None:
+    await keep(
+        store, *(Entry(f"o{number:04}", f"The user saw star7 on day{number}.") for number in range(300)), key=OTHER
+    )
+    await keep(store, *(Entry(f"e{number:04}", f"The user walked on day{number} in may.") for number in range(900)))
+    matches = await store.match_archived(KEY, ["may", "star7"], limit=50)
+    assert len(matches) == 50
+    assert {one.entry_id[0] for one in matches} == {"e"}

@@ -58,7 +58,8 @@ async def here(llm: Llm) -> AsyncIterator[Llm]:
 @asynccontextmanager
 async def fallback() -> AsyncIterator[Llm]:
     """A model that nobody answers for, and one behind it."""
-    dead = AnthropicLlm(api_key=KEY, model="dead", base_url=f"http://127.0.0.1:{free_port()}", context_tokens=1024)
+    url = f"http://127.0.0.1:{free_port()}"
+    dead = AnthropicLlm(api_key=KEY, model="dead", base_url=url, context_tokens=1024, shortest_prefix=0)
     yield FallbackLlm([dead, ScriptedLlm(token_ms=1, context_tokens=1024)], waits=True)
 
 

@@ -210,9 +210,21 @@ async def test_a_smaller_model_behind_is_given_what_it_has_room_for() -> None:
     assert shortened(ASK, context_tokens=4096) == ASK
 
 
-async def test_without_any_answer_the_first_error_is_told() -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_without_any_answer_the_error_is_told_that_will_not_pass(is_first: bool) -> None:
     async with two() as (llm, first, second):
-        first.queue.append(refusal(402, {}))
-        second.queue.extend([refusal(503, {}, retry_after_ms="1")] * 3)
+        for service, is_hopeless in ((first, is_first), (second, not is_first)):
+            answer = refusal(402, {}) if is_hopeless else refusal(503, {}, retry_after_ms="1")
+            service.queue.extend([answer] * 3)
         _, error = await heard(llm)
         assert type(error) is ProviderRefused
+
+
+async def test_where_the_first_model_cannot_read_ahead_the_second_does() -> None:
+    mind = (Message("system", "You are Ida. " * 330),)
+    async with two(down=True) as (llm, _, second):
+        await llm.warm(mind)
+        assert len(second.asked) == 1
+        second.queue.append(refusal(401, {}))
+        with pytest.raises(UpstreamAuth):
+            await llm.warm(mind)

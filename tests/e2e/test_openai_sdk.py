@@ -166,7 +166,7 @@ async def test_the_result_of_a_call_goes_on_from_the_response_with_the_call(sdk:
 
 async def test_what_is_not_to_be_stored_is_not_and_cannot_be_gone_on_from(sdk: openai.AsyncOpenAI) -> None:
     alone = await sdk.responses.create(model="thalia", input="Hi", store=False)
-    async with httpx.AsyncClient(base_url=str(sdk.base_url).removesuffix("/v1/")) as client:
+    async with httpx.AsyncClient(base_url=str(sdk.base_url).removesuffix("/v1/"), timeout=30) as client:
         assert (await client.get("/api/v1/conversations")).json()["items"] == []
     for unknown in (alone.id, "resp_made_up", "resp_1_1_" + "0" * 32 + "_bm93aGVyZQ"):
         with pytest.raises(openai.NotFoundError) as refused:

@@ -237,7 +237,7 @@ def silence(*, before_headers: bool) -> Answer:
 
 
 def _bearer(request: Request) -> str:
-    return request.headers.get("authorization", "").removeprefix("Bearer ")
+    return request.headers.get("authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
 
 
 @asynccontextmanager

@@ -49,7 +49,14 @@ class Settings(BaseSettings):
         None, description="Folder of further agent files (*.toml); one with a preset's name replaces the preset."
     )
 
-    llm: str = Field("local", description="Provider of the language model.")
+    llm: str = Field("local", description="Provider of the language model, or provider:model.")
+    fast_llm: str = Field(
+        "", description="What answers most turns, as provider or provider:model; empty: VOICEMIND_LLM."
+    )
+    strong_llm: str = Field("", description="What answers turns that ask for more, likewise; empty: the fast one.")
+    fallback_llms: str = Field(
+        "", description="What is asked, in turn, where a model cannot answer in time; likewise, separated by commas."
+    )
     llm_model: str = Field("qwen2.5-coder-1.5b", description="Which embedded language model `local` loads.")
     anthropic_api_key: SecretStr = Field(
         SecretStr(""),
@@ -221,7 +228,8 @@ class Settings(BaseSettings):
         """Read file and environment. Raises Misconfigured, which names the setting and what it accepts."""
         refuse_unknown(os.environ, Settings.model_fields)
         try:
-            return cls(**given)
+            settings = cls(**given)
+            return settings.thinking_with(settings.llm) if ":" in settings.llm else settings
         except ValidationError as error:
             raise explained(error, Settings.model_fields) from None
         except ValueError as error:  # the TOML file does not parse
@@ -233,6 +241,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'voicemind.db'}"
+
+    def thinking_with(self, name: str) -> Self:
+        """These settings with the model of that name (`provider` or `provider:model`) as the one language model."""
+        provider, _, model = name.partition(":")
+        field = "llm_model" if provider == "local" else f"{provider}_model"
+        named = {field: model} if model and field in type(self).model_fields else {}
+        return self.model_copy(update={"llm": provider, **named})
 
     @property
     def reflector(self) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.serving import free_port
 from tests.upstreams import KEY, Upstream, anthropic_service, llama_service, openai_service
 
 from voicemind.errors import ProviderRefused
 from voicemind.llm.anthropic import AnthropicLlm
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta, Tool, ToolCall
+from voicemind.llm.fallback import FallbackLlm
 from voicemind.llm.hosted import Patience
 from voicemind.llm.local import LocalLlm
 from voicemind.llm.openai import OpenAiLlm
@@ -53,11 +55,20 @@ async def here(llm: Llm) -> AsyncIterator[Llm]:
     yield llm
 
 
+@asynccontextmanager
+async def fallback() -> AsyncIterator[Llm]:
+    """A model that nobody answers for, and one behind it."""
+    url = f"http://127.0.0.1:{free_port()}"
+    dead = AnthropicLlm(api_key=KEY, model="dead", base_url=url, context_tokens=1024, shortest_prefix=0)
+    yield FallbackLlm([dead, ScriptedLlm(token_ms=1, context_tokens=1024)], waits=True)
+
+
 MAKERS: dict[str, Callable[[], AbstractAsyncContextManager[Llm]]] = {
     "scripted": lambda: here(ScriptedLlm(token_ms=1, context_tokens=1024)),
     "anthropic": lambda: hosted(anthropic_service, AnthropicLlm),
     "openai": lambda: hosted(openai_service, OpenAiLlm),
     "openai with llama.cpp": llama,
+    "fallback": fallback,
     "local": lambda: here(LocalLlm(model=SMALL, cache_dir=Path(), context_tokens=1024, threads=1)),
 }
 NEEDS_WEIGHTS = pytest.mark.models
@@ -110,6 +121,7 @@ def anyio_backend() -> str:
         "scripted",
         "anthropic",
         "openai",
+        "fallback",
         pytest.param("openai with llama.cpp", marks=NEEDS_WEIGHTS),
         pytest.param("local", marks=NEEDS_WEIGHTS),
     ],

@@ -13,7 +13,8 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_llm, build_reflector, chosen
+from voicemind.assembly.lineup import Models, named
+from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_reflector, chosen
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.answering import Answering
@@ -76,7 +77,7 @@ class House:
 
     settings: Settings
     store: Store
-    llm: Llm
+    models: Models
     stt: Stt
     tts: Tts
     vad: Vad
@@ -89,15 +90,16 @@ class House:
     @classmethod
     def build(cls, settings: Settings) -> House:
         """Raises Misconfigured for whatever would not work."""
+        agents = load_agents(settings.agents_dir)
         return cls(
             settings=settings,
             store=SqlStore(settings.database),
-            llm=build_llm(settings),
+            models=Models(settings, named(agents.values())),
             stt=chosen("VOICEMIND_STT", STTS, settings.stt)(settings),
             tts=chosen("VOICEMIND_TTS", TTSS, settings.tts)(settings),
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
-            agents=load_agents(settings.agents_dir),
+            agents=agents,
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
             ),
@@ -108,7 +110,8 @@ class House:
         self.secrets = Secrets(settings.elevenlabs_webhook_secret.get_secret_value(), tenants=self.guests.keys.tenants)
         minds = Minds(self.store)
         archives = Archives(self.store, self.embedder)
-        self.replies = Replies(self.llm, minds, archives)
+        self.llm = self.models.default
+        self.replies = Replies(self.llm, minds, archives, lineup=self.models)
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
         self.live = Live(limit=settings.max_concurrent_sessions)
@@ -150,7 +153,7 @@ class House:
 
     async def _load(self) -> None:
         """Load the models side by side, and look after what is kept meanwhile; what can be thought with without the others is not kept waiting for them."""
-        providers = (self.llm, self.stt, self.tts, self.vad, self.embedder)
+        providers: tuple[_Provider, ...] = (*self.models.llms, self.stt, self.tts, self.vad, self.embedder)
         async with AsyncExitStack() as stack:
             for provider in providers:
                 stack.push_async_callback(_closed, provider)
@@ -161,7 +164,7 @@ class House:
                     for provider in providers:
                         starting.start_soon(self._start, provider, started)
                 self.loaded = self.problem is None
-                if self.llm in started and self.embedder in started:
+                if self.models.llms[0] in started and self.embedder in started:
                     await self.endings.reflect()
 
     async def _start(self, provider: _Provider, started: list[_Provider]) -> None:

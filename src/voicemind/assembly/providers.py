@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -149,8 +149,16 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
 
 
 def build_llm(settings: Settings) -> Llm:
-    """The language model that the settings name, not yet started. Raises Misconfigured."""
+    """The one language model that `llm` names, not yet started. Raises Misconfigured."""
+    settings = settings.thinking_with(settings.llm)
     return chosen("VOICEMIND_LLM", LLMS, settings.llm)(settings)
+
+
+def build_chain(settings: Settings, llms: Sequence[Llm], *, waits: bool) -> Llm:
+    """Several models as one; `waits` lets the last one take as long as it needs."""
+    from voicemind.llm.fallback import FallbackLlm
+
+    return FallbackLlm(llms, patience=Patience(settings.first_byte_s, settings.idle_first_byte_s), waits=waits)
 
 
 def build_reflector(settings: Settings, llm: Llm) -> Reflector:

@@ -11,11 +11,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from voicemind.cli.answering import answering
 from voicemind.cli.diagnosis import Check, examined
 from voicemind.cli.screen import err, out, said
 from voicemind.config import Settings
-from voicemind.errors import VoicemindError
+from voicemind.errors import Misconfigured, VoicemindError
 from voicemind.llm.contract import Ask, Finished, Llm, Message, TextDelta, ToolCall
+from voicemind.mind.agent import Agent
+from voicemind.mind.agent_files import load_agents
 
 QUESTION = "Tell me in three sentences how rain is made."
 TOKENS = 48
@@ -38,6 +41,7 @@ async def examine(settings: Settings, *, as_json: bool, measure: bool) -> None:
     from voicemind import assembly
 
     checks = await examined(settings, assembly.PROVIDERS)
+    checks[2:2] = answering(settings, _agents(settings), assembly.PROVIDERS["llm"])
     is_whole = all(check.state != "missing" for check in checks)
     if (
         measure
@@ -52,6 +56,14 @@ async def examine(settings: Settings, *, as_json: bool, measure: bool) -> None:
         _print(checks, is_whole=is_whole)
     if not is_whole:
         raise typer.Exit(1)
+
+
+def _agents(settings: Settings) -> list[Agent]:
+    """Those whose files can be read; that some cannot is told by a check of its own."""
+    try:
+        return list(load_agents(settings.agents_dir).values())
+    except Misconfigured:
+        return []
 
 
 async def speed(llm: Llm, *, model: str) -> Check:

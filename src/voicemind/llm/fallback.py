@@ -10,7 +10,7 @@ from dataclasses import replace
 import anyio
 import structlog
 
-from voicemind.errors import ProviderError, ProviderUnavailable
+from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Llm, Message, Piece
 from voicemind.llm.hosted import Patience
 
@@ -21,7 +21,7 @@ CHARS_A_TOKEN = 3
 
 
 class FallbackLlm:
-    """Asks one model after the other until one begins to answer; the first error is the one that is told where none does.
+    """Asks one model after the other until one begins to answer. Where none does, the first error that will not pass by itself is told, else the first.
 
     All of them together have the time that one model alone would have: each may take half of what is left, and the last one the rest.
     """
@@ -42,7 +42,7 @@ class FallbackLlm:
     async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
         until = anyio.current_time() + (self._patience.urgent_s if ask.urgent else self._patience.idle_s)
-        failed: ProviderError | None = None
+        errors: list[ProviderError] = []
         for at, llm in enumerate(self._llms):
             said = False
             question = ask if at == 0 else shortened(ask, context_tokens=llm.context_tokens)
@@ -55,13 +55,21 @@ class FallbackLlm:
             except ProviderError as error:
                 if said:
                     raise
-                failed = failed or error
+                errors.append(error)
                 log.warning("a model did not answer", model=llm.name, code=error.code, is_last=llm is self._llms[-1])
-        raise failed or ProviderUnavailable("There is no model.", provider=self.name)
+        raise _meaningful(errors)
 
     async def warm(self, messages: tuple[Message, ...]) -> None:
-        """Have the first one read this beginning: the others are asked rarely."""
-        await self._llms[0].warm(messages)
+        """Have the first one that can be reached read this beginning: the others are asked rarely."""
+        errors: list[ProviderError] = []
+        for llm in self._llms:
+            try:
+                await llm.warm(messages)
+            except ProviderError as error:
+                errors.append(error)
+            else:
+                return
+        raise _meaningful(errors)
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -74,6 +82,10 @@ class FallbackLlm:
             return math.inf
         left_s = max(until - anyio.current_time(), 0)
         return left_s if is_last else left_s / 2
+
+
+def _meaningful(errors: Sequence[ProviderError]) -> ProviderError:
+    return next((error for error in errors if isinstance(error, ProviderRefused)), errors[0])
 
 
 async def _begun(llm: Llm, ask: Ask, *, within_s: float) -> AsyncGenerator[Piece]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from voicemind.errors import UnknownAgent
+from voicemind.mind.routing import Rule
 from voicemind.store.values import MindKey
 
 Scope = Literal["shared", "agent", "user"]
@@ -41,10 +42,22 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entries: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
 
 
+class Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models an agent thinks with, each named `provider` or `provider:model`; what is None is the server's own.
+
+    `fast` answers, `strong` where `strong_when` says so. Where one cannot, those of `fallback` are asked in turn.
+    """
+
+    fast: Short | None = None
+    strong: Short | None = None
+    fallback: Annotated[tuple[Short, ...], Meta(max_length=5)] | None = None
+    strong_when: Rule = Rule()
+
+
 class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A character or assistant.
 
-    `voice` and `model` are None where the server's own are meant. `max_tokens` and `temperature` limit every reply.
+    `voice`, `model` and `models` are None where the server's own are meant; `model` names one that is always asked first. `max_tokens` and `temperature` limit every reply.
     `reflection` says whether what is to be remembered is written at once or waits for a person's word.
     """
 
@@ -57,6 +70,7 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     voice: Short | None = None
     model: Short | None = None
+    models: Models | None = None
     max_tokens: Annotated[int, Meta(ge=16, le=4096)] = 160
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.7
     reflection: Literal["automatic", "review"] = "automatic"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Llm, Message, Piece, TextDelta, Tool, ToolCall, ToolChoice
@@ -15,6 +15,7 @@ from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.mind.discretion import Discreet
 from voicemind.mind.history import fitting, last_of_the_person
+from voicemind.mind.routing import Facts, Rule, Tier, route
 from voicemind.store.values import MindKey, MindVersion
 
 CHARS_A_TOKEN = 3
@@ -63,26 +64,49 @@ class Situation:
     wishes: Wishes = Wishes()
 
 
-class Replies:
-    """Answers for every agent, with one model and the minds as they are now."""
+class Lineup(Protocol):
+    """The models of a server, by what an agent wants."""
 
-    def __init__(self, llm: Llm, minds: Minds, archives: Archives | None = None) -> None:
-        self._llm = llm
+    def pick(self, agent: Agent, tier: Tier) -> Llm:
+        """The model that answers for this agent. Raises ProviderRefused where the server has none of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneModel:
+    """A server that thinks with one model alone."""
+
+    llm: Llm
+
+    def pick(self, agent: Agent, tier: Tier) -> Llm:
+        """See the protocol; the tier makes no difference here."""
+        if agent.model not in (None, self.llm.name):
+            raise ProviderRefused(
+                f"{agent.name} is to think with {agent.model}, and this server thinks with {self.llm.name}.",
+                provider=self.llm.name,
+            )
+        return self.llm
+
+
+class Replies:
+    """Answers for every agent, with the models of this server and the minds as they are now."""
+
+    def __init__(
+        self, llm: Llm, minds: Minds, archives: Archives | None = None, *, lineup: Lineup | None = None
+    ) -> None:
+        """`llm` answers everything, unless there is a `lineup` to pick from."""
+        self._lineup: Lineup = lineup or OneModel(llm)
         self._minds = minds
         self._archives = archives
 
     async def reply(self, situation: Situation) -> AsyncGenerator[Piece, None]:
         """The answer, piece by piece; exactly one Finished comes last. Iterate under `aclosing`. Raises ProviderError, StorageUnavailable."""
         agent = situation.agent
-        if agent.model not in (None, self._llm.name):
-            raise ProviderRefused(
-                f"{agent.name} is to think with {agent.model}, and this server thinks with {self._llm.name}.",
-                provider=self._llm.name,
-            )
+        llm = self._lineup.pick(agent, _tier(situation))
         wishes = situation.wishes
         ask = Ask(
-            messages=await self._messages(situation),
-            max_tokens=self._answer_tokens(situation),
+            messages=await self._messages(situation, llm),
+            max_tokens=_answer_tokens(situation, llm),
             temperature=agent.temperature if wishes.temperature is None else wishes.temperature,
             stop=wishes.stop,
             json_schema=wishes.json_schema,
@@ -92,19 +116,19 @@ class Replies:
             top_p=wishes.top_p,
             seed=wishes.seed,
         )
-        async with aclosing(_discreet(self._llm.stream(ask), situation.intent_notes)) as pieces:
+        async with aclosing(_discreet(llm.stream(ask), situation.intent_notes)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def warm(self, situation: Situation) -> None:
-        """Have the model read what every reply of this mind begins with."""
-        await self._llm.warm((Message("system", await self.system(situation)),))
+        """Have the model that answers first read what every reply of this mind begins with."""
+        await self._lineup.pick(situation.agent, "fast").warm((Message("system", await self.system(situation)),))
 
     async def system(self, situation: Situation) -> str:
         """The system message that every reply in this situation begins with. Raises StorageUnavailable."""
         return self._system(situation, await self._minds.newest(situation.key))
 
-    async def _messages(self, situation: Situation) -> tuple[Message, ...]:
+    async def _messages(self, situation: Situation, llm: Llm) -> tuple[Message, ...]:
         version = await self._minds.newest(situation.key)
         system = self._system(situation, version)
         history = tuple(situation.history)
@@ -112,7 +136,7 @@ class Replies:
         if at is not None:
             asked = Message("user", await self._beside(situation, version, history[: at + 1]))
             history = (*history[:at], asked, *history[at + 1 :])
-        room = (self._llm.context_tokens - self._answer_tokens(situation)) * CHARS_A_TOKEN - len(system)
+        room = (llm.context_tokens - _answer_tokens(situation, llm)) * CHARS_A_TOKEN - len(system)
         return (Message("system", system), *fitting(history, chars=max(room, 400)))
 
     async def _beside(self, situation: Situation, version: MindVersion | None, talk: Sequence[Message]) -> str:
@@ -137,9 +161,19 @@ class Replies:
             system += "\n\n# From the platform that carries this conversation\n" + situation.guidance
         return system
 
-    def _answer_tokens(self, situation: Situation) -> int:
-        """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""
-        return min(situation.wishes.max_tokens or situation.agent.max_tokens, self._llm.context_tokens // 4)
+
+def _answer_tokens(situation: Situation, llm: Llm) -> int:
+    """How long the answer may be: what is asked for, but never so much that the talk itself has no room."""
+    return min(situation.wishes.max_tokens or situation.agent.max_tokens, llm.context_tokens // 4)
+
+
+def _tier(situation: Situation) -> Tier:
+    """Which of the agent's models the turn is for."""
+    at, wishes = last_of_the_person(situation.history), situation.wishes
+    said = "" if at is None else situation.history[at].content
+    may_call = bool(wishes.tools) and (wishes.tool_choice != "none" or bool(wishes.must_call))
+    models = situation.agent.models
+    return route(models.strong_when if models else Rule(), Facts(said, may_call, wishes.intent))
 
 
 async def _discreet(answer: AsyncGenerator[Piece, None], notes: str) -> AsyncGenerator[Piece, None]:
@@ -152,7 +186,7 @@ async def _discreet(answer: AsyncGenerator[Piece, None], notes: str) -> AsyncGen
                 continue
             text = guard.rest() if isinstance(piece, Finished) else guard.feed(piece.text)
             if text:
-                yield TextDelta(text)
+                yield TextDelta(text, is_refusal=isinstance(piece, TextDelta) and piece.is_refusal)
             if guard.cut or isinstance(piece, Finished):
                 yield piece if isinstance(piece, Finished) else Finished()
                 return

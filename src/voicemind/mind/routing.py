@@ -17,6 +17,7 @@ _WORD = re.compile(r"\w+")
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the strong model answers: any one of these is enough.
 
+    Voice platforms offer tools of their own with every turn, hence `tools` is off unless a file says so.
     The person said more than `longer_than` characters (0: however much), one of `words` (a word or a phrase, in any case), the model may
     use tools and `tools` is set, or the turn carries one of the tags `intents`.
     """
@@ -28,7 +29,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "compare",
         "plan",
     )
-    tools: bool = True
+    tools: bool = False
     intents: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=60)], ...], Meta(max_length=50)] = ()
 
 

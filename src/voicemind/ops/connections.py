@@ -61,6 +61,8 @@ class TimedConnection(HttpToolsProtocol):
         self._began_s = 0.0
         self._arrived = 0
         self._has_all = True
+        self._has_head = False
+        self._was_asked = False
         self._is_over = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,12 +90,14 @@ class TimedConnection(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
-        self._has_all = False
+        self._has_all = self._has_head = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self.waiting.remove(self)
+        self._has_head = True
         super().on_headers_complete()
+        self._was_asked = True
 
     def on_message_complete(self) -> None:
         self._has_all = True
@@ -122,7 +126,7 @@ class TimedConnection(HttpToolsProtocol):
         return not self._has_all or not self._is_answering()
 
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self._was_asked and not self.cycle.response_complete
 
     def _start_clock(self) -> None:
         self._began_s, self._arrived = self.loop.time(), 0
@@ -152,10 +156,11 @@ class TimedConnection(HttpToolsProtocol):
             self._clock = self.loop.call_later(left_s, self._look)
             return
         self._clock = None
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self._refuse(408, "request_timeout", "The request took too long to arrive.")
-        else:
+        is_answered = self.cycle.response_started if self._is_answering() else self._has_head and not self._has_all
+        if is_answered:
             self.transport.abort()
+        else:
+            self._refuse(408, "request_timeout", "The request took too long to arrive.")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer in the error form, before any application has seen the request, and close."""

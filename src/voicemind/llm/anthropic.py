@@ -61,6 +61,7 @@ class AnthropicLlm:
             api_key=self._api_key,
             base_url=self._base_url,
             max_retries=0,
+            http_client=sdk.DefaultAioHttpClient(),  # half the price of httpx's own, which polls every idle connection
             open_telemetry=False,
             default_headers={"Accept-Encoding": "identity"},
         )
@@ -135,9 +136,15 @@ class _Messages:
         return given
 
     def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
-        """Send it."""
+        """Send it. As extra_body, the library does not look through every message for what it might have to rename."""
+        body = {name: value for name, value in fields.items() if name != "extra_body"}
         sent: AbstractAsyncContextManager[Any] = self._client.messages.with_streaming_response.create(
-            **fields, stream=True, timeout=timeout
+            model=self._model,
+            max_tokens=fields["max_tokens"],
+            messages=(),
+            stream=True,
+            timeout=timeout,
+            extra_body={**body, **fields.get("extra_body", {})},
         )
         return sent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +24,8 @@ LONGEST_ANSWER = 2_000_000
 
 REPEATS = 2
 FIRST_DELAY_S = 0.25
+END_S = 0.1
+"""How long the end of a response may take after the last event of its answer."""
 
 Fields = dict[str, Any]
 
@@ -123,6 +125,8 @@ class Upstream:
                     yield piece
                 if failed is not None:
                     raise failed
+            if is_open and reader.over:
+                await self._drain(chunks)
         if text := cutter.rest():
             yield TextDelta(text)
         if size > LONGEST_ANSWER:
@@ -149,6 +153,12 @@ class Upstream:
         except sdk.APIError:
             raise Failed(unavailable(self._provider, "could not be asked")) from None
         return await stack.enter_async_context(aclosing(response.http_response.aiter_bytes()))
+
+    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read to the end of what is over, so that the connection serves the next question: a new one costs more than the wait."""
+        with suppress(self._httpx.HTTPError, self._httpx.StreamError), anyio.move_on_after(END_S):
+            async for _ in chunks:
+                pass
 
     async def _next(self, chunks: AsyncIterator[bytes], *, within_s: float) -> bytes:
         """The next bytes; empty at the end."""

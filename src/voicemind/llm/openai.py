@@ -57,6 +57,7 @@ class OpenAiLlm:
             api_key=self._api_key or "none",
             base_url=self._base_url,
             max_retries=0,
+            http_client=sdk.DefaultAioHttpClient(),  # half the price of httpx's own, which polls every idle connection
             default_headers={"Accept-Encoding": "identity"},
         )
         await to_thread.run_sync(
@@ -135,9 +136,9 @@ class _ChatCompletions:
         return fields
 
     def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
-        """Send it."""
+        """Send it. As extra_body, the library does not look through every message for what it might have to rename."""
         sent: AbstractAsyncContextManager[Any] = self._client.chat.completions.with_streaming_response.create(
-            **fields, stream=True, timeout=timeout
+            model=self._model, messages=(), stream=True, extra_body=fields, timeout=timeout
         )
         return sent
 

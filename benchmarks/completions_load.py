@@ -19,7 +19,7 @@ LIMIT_S = 90.0
 LATE_MS = 10.0
 HOT = 0.7
 FOREIGN = 0.25
-"""Of one core: what other processes may have taken; the kernel's own work for the network is in it."""
+"""Of one core: what other processes may have taken."""
 PROBE_S = 0.005
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -231,10 +231,10 @@ def cpu_s(process: int) -> float:
 
 
 def _machine_s() -> float:
-    """Processor seconds of everybody; without what the machine waited."""
+    """Processor seconds of everybody, other machines on the same cores included; without interrupts, which are the load's own network."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields[:8])
-    return (user + nice + system + irq + softirq + steal) / _TICKS
+    user, nice, system, _idle, _waiting, _irq, _softirq, steal = map(int, fields[:8])
+    return (user + nice + system + steal) / _TICKS
 
 
 def resident_mb(process: int) -> float:

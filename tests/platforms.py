@@ -32,7 +32,9 @@ class Exchange:
             self.turns = applied(self.turns, done.edits, now=NOON)
             if done.kind == "revised" and self._generated_for is not None:
                 self._superseded.add(fingerprint(self._generated_for))
-            self.pending = self._generated_for = messages
+            self.pending = messages
+            if done.kind != "retry":
+                self._generated_for = messages
         else:
             assert done.edits == ()
         assert bool(done.replay) == (done.does == "replay")
@@ -75,9 +77,11 @@ class Platform:
     talk: list[Message] = field(default_factory=list[Message])
     asking: list[str] = field(default_factory=list[str])
     log: list[list[Message]] = field(default_factory=list[list[Message]])
+    can_correct: bool = False
 
     def told(self, *, is_silent: bool = False) -> list[Message]:
         """The request for what stands now."""
+        self.can_correct = False
         messages = [*self.talk, *(Message("user", text) for text in self.asking)]
         if is_silent:
             messages.append(Message("user", "..."))
@@ -95,6 +99,11 @@ class Platform:
         self.asking = []
         mark = "..." if is_cut and self.manner.marks_cuts else ""
         self.talk.append(Message("assistant", text + mark if text else "", tool_calls=calls))
+        self.can_correct = bool(text)
+
+    def correct(self, heard: str) -> None:
+        """More or less was heard of the last answer than was told before."""
+        self.talk[-1] = replace(self.talk[-1], content=heard)
 
     def expected(self) -> list[tuple[str, str]]:
         """The talk as it really was, side by side."""

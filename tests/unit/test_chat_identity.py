@@ -56,6 +56,11 @@ def test_a_caller_whom_nobody_knows_is_nobody(nobody: str) -> None:
     assert read(headers={"x-user-id": nobody}).caller.person is None
 
 
+def test_a_number_is_the_same_person_however_it_is_written() -> None:
+    assert read('voicemind: user="+47 12 34 56 78"').caller.person == "+4712345678"
+    assert read(customer={"number": "sip:+4712345678@carrier.example"}).caller.person == "+4712345678"
+
+
 def test_an_unresolved_conversation_is_none() -> None:
     asked = read("voicemind: conversation={{system__conversation_id}}", metadata={"conversation_id": "other"})
     assert asked.caller.conversation_id == "other"

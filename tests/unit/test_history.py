@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from voicemind.llm.contract import Message
 from voicemind.mind.history import fitting, messages_of
-from voicemind.store.values import Role, Turn
+from voicemind.store.values import Call, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 NOTE = "[earlier messages left out: "
@@ -33,6 +33,16 @@ def test_turns_of_one_side_become_one_message() -> None:
 
 def test_an_answer_whose_playing_is_unknown_counts_whole() -> None:
     assert messages_of([turn(1, "agent", "Welcome.")]) == (Message("assistant", "Welcome."),)
+
+
+def test_an_answer_that_broke_off_unknown_to_anybody_was_not_said() -> None:
+    partial = Turn(2, "agent", "I was going to", None, NOON, interrupted=True)
+    assert messages_of([turn(1, "user", "Hello"), partial]) == (Message("user", "Hello"),)
+
+
+def test_a_turn_of_calls_alone_is_no_message() -> None:
+    called = Turn(2, "agent", "", "", NOON, calls=(Call("call-1", "skip_turn", "{}"),))
+    assert messages_of([turn(1, "user", "Wait"), called]) == (Message("user", "Wait"),)
 
 
 def test_what_fits_stays_as_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.contract import Add, Merge, Operation, Remove, Supersede, Update
@@ -252,8 +254,9 @@ def test_a_new_text_that_borrows_words_rests_on_the_old_evidence_too() -> None:
         assert kept.inherits is inherits
 
 
-def test_words_of_the_agent_that_were_never_heard_are_no_evidence() -> None:
-    turns = [Turn(2, "agent", "Hello. I will ask about your son next time.", "Hello.", NOON)]
+@pytest.mark.parametrize("heard", ["Hello.", None])
+def test_words_of_the_agent_that_were_never_heard_are_no_evidence(heard: str | None) -> None:
+    turns = [Turn(2, "agent", "Hello. I will ask about your son next time.", heard, NOON, interrupted=True)]
     plan = Add("treatment_plan", "Ask about the son next time.", said("I will ask about your son", turn=2), "promised")
     assert grounded([plan], AGENT, turns=turns, conversation_id="c2").operations == ()
 

@@ -309,8 +309,9 @@ async def test_goals_may_rest_on_what_the_agent_said_and_facts_not() -> None:
     assert [operation.block for operation in proposal.operations] == ["goals"]
 
 
-async def test_what_the_agent_did_not_get_to_say_is_no_evidence() -> None:
-    said = [turns("Hello.")[0], Turn(2, "agent", "I will sail to Corvo in spring.", "I will", NOON, interrupted=True)]
+@pytest.mark.parametrize("heard", ["I will", None])
+async def test_what_the_agent_did_not_get_to_say_is_no_evidence(heard: str | None) -> None:
+    said = [turns("Hello.")[0], Turn(2, "agent", "I will sail to Corvo in spring.", heard, NOON, interrupted=True)]
     goal = add("Sail to Corvo in spring.", 2, "sail to Corvo", block="goals")
     version = MindVersion(MindKey("t", "thalia"), 1, "preset", NOON, {"goals": (), "memory": ()})
     llm = Answering([listed(goal)])

@@ -32,7 +32,7 @@ class Talks(RuleBasedStateMachine):
         self.sent: list[Message] | None = None
         """The request whose answer has not been heard."""
         self.received = ""
-        self.is_whole = False
+        self.is_whole = self.is_lost = False
         self.calls: tuple[ToolCall, ...] = ()
         self.newest = ""
 
@@ -52,7 +52,7 @@ class Talks(RuleBasedStateMachine):
     def send(self, *, is_silent: bool = False) -> None:
         """Something new is asked: the platform has dropped what it was given before."""
         messages = self.theirs.told(is_silent=is_silent)
-        self.sent, self.received, self.is_whole, self.calls = messages, "", False, ()
+        self.sent, self.received, self.is_whole, self.is_lost, self.calls = messages, "", False, False, ()
         self.theirs.log.append(messages)
         before = self.ours.turns
         done = self.ours.request(messages)
@@ -70,6 +70,13 @@ class Talks(RuleBasedStateMachine):
     @rule()
     def speak(self) -> None:
         self.newest = self.words("u")
+        self.theirs.asking = [self.newest]
+        self.send()
+
+    @precondition(lambda self: not self.theirs.asking and self.theirs.manner.newest is None and self.theirs.talk)
+    @rule()
+    def say_the_usual(self) -> None:
+        self.newest = "Yes."
         self.theirs.asking = [self.newest]
         self.send()
 
@@ -102,12 +109,12 @@ class Talks(RuleBasedStateMachine):
         done = self.ours.request(self.sent)
         if was_pending:
             assert done.does == "join"
-        elif self.is_whole:
+        elif self.is_whole and not self.is_lost:
             assert done.does == "replay"
             assert done.replay[0].generated == self.received
         else:
             assert done.does == "generate"
-            self.received = ""
+            self.received, self.is_whole, self.is_lost, self.calls = "", False, False, ()
             assert stored(self.ours.turns) == self.theirs.expected()
         if done.does != "generate":
             assert self.ours.turns == before
@@ -124,6 +131,13 @@ class Talks(RuleBasedStateMachine):
         self.received, self.is_whole = self.words("a") if has_words else "", True
         self.calls = (ToolCall(f"call-{self.count}-{len(self.ours.turns)}", "look_up", "{}"),)
         self.ours.finish(self.received, tuple(Call(call.id, call.name, call.arguments) for call in self.calls))
+
+    @precondition(lambda self: self.ours.pending is not None)
+    @rule()
+    def finish_and_lose_it(self) -> None:
+        """We are killed after the last word, before it is stored."""
+        self.received, self.is_whole, self.is_lost = self.words("a"), True, True
+        self.ours.pending = None
 
     @precondition(lambda self: self.ours.pending is not None)
     @rule(share=st.floats(0, 1))
@@ -148,6 +162,18 @@ class Talks(RuleBasedStateMachine):
         self.theirs.heard(heard, is_cut=True)
         self.sent = None
         self.speak()
+
+    @precondition(lambda self: self.sent is None and self.theirs.can_correct)
+    @rule(share=st.floats(0.05, 1))
+    def hear_of_what_was_really_heard(self, share: float) -> None:
+        whole = self.received
+        self.theirs.correct(whole[: max(4, int(len(whole) * share))].rstrip())
+
+    @precondition(lambda self: self.sent is None and self.theirs.talk and self.theirs.manner.newest is None)
+    @rule()
+    def be_told_something_by_the_platform(self) -> None:
+        self.theirs.talk.append(Message("assistant", self.words("p")))
+        self.theirs.can_correct = False
 
     @precondition(lambda self: self.sent is None and self.theirs.talk and self.theirs.talk[-1].role == "assistant")
     @rule()

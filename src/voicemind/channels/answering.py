@@ -38,9 +38,15 @@ class Answering:
         """An existing conversation that can go on. Raises UnknownConversation, UnknownAgent, ConversationOver."""
         return await self._opening.still_open(tenant, conversation_id)
 
-    async def pieces(self, tenant: str, agent: Agent, chat: Chat, *, channel: str, streams: bool) -> Pieces:
-        """The answer, to be iterated under `aclosing`; one that `streams` to a voice is spoken for while it is late. Raises BadRequest and ConversationOver for a conversation that is not the caller's to go on with."""
-        opened = await self._opened(tenant, agent, chat, channel=channel)
+    async def pieces(
+        self, tenant: str, agent: Agent, chat: Chat, *, channel: str, streams: bool, keeps: bool = True
+    ) -> Pieces:
+        """The answer, to be iterated under `aclosing`; one that `streams` to a voice is spoken for while it is late.
+
+        Unless it `keeps`, a request without a conversation is answered and forgotten. Raises BadRequest and ConversationOver for a
+        conversation that is not the caller's to go on with.
+        """
+        opened = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
         caller = chat.caller
         key = opened.key if opened else agent.mind_key(tenant, caller.person or f"anonymous-{uuid_utils.uuid7()}")
         situation = Situation(
@@ -53,11 +59,11 @@ class Answering:
         )
         return self._exchanges.answer(situation, opened, aloud=caller.channel == "voice", fills=streams)
 
-    async def _opened(self, tenant: str, agent: Agent, chat: Chat, *, channel: str) -> Opened | None:
+    async def _opened(self, tenant: str, agent: Agent, chat: Chat, *, channel: str, keeps: bool) -> Opened | None:
         """None where nothing is kept: the answer then comes from the mind as it is."""
         caller = chat.caller
         identity = caller.conversation_id
-        if not identity and self._unnamed is not None:
+        if not identity and keeps and self._unnamed is not None:
             identity = await self._unnamed.conversation_id(
                 tenant,
                 agent.slug,

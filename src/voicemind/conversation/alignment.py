@@ -56,7 +56,7 @@ def take(turns: Sequence[Turn], at: int, run: Run) -> Taken:
     following = next_of_person(turns, at)
     if following is None:
         return Taken((), (), spelled(run.text))
-    if len(texts) == 1 and turns[following].generated.strip() == texts[0]:
+    if len(texts) == 1 and turns[following].generated.split() == texts[0].split():
         return Taken((following,), tuple(range(at, following)), "")
     rest = spelled(run.text)
     users: list[int] = []
@@ -82,7 +82,8 @@ def best_walk(turns: Sequence[Turn], past: Sequence[Run], ask: Run | None) -> Wa
         for skipped in (0, 1):
             if (place or skipped) and skipped < len(past) and _begins(turns, place, past[skipped]):
                 walk = _walk(turns, past[skipped:], place)
-                if (found := _score(turns, walk, ask)) >= max(score, 1) and (found > score or best is not first):
+                found = _score(turns, walk, ask) - skipped
+                if found >= max(score, 1) and (found > score or best is not first):
                     best, score = walk, found
     if len(past) == 1 and ask and not score:  # the greeting was told to nobody so far
         taken = take(turns, 0, ask)
@@ -105,15 +106,16 @@ def _begins(turns: Sequence[Turn], place: int, run: Run) -> bool:
         return False
     if run.side == "user":
         return not take(turns, place, run).rest
-    ours, theirs = sounded(turn.generated), sounded(run.text)
-    return ours.startswith(theirs) or theirs.startswith(ours)
+    ours = sounded(turn.generated)
+    return ours.startswith(sounded(run.texts[0])) or sounded(run.text).startswith(ours)
 
 
 def _score(turns: Sequence[Turn], walk: Walk, ask: Run | None) -> int:
+    same = 2 * walk.matched - sum(isinstance(edit, RewordedTurn) for edit in walk.edits.values())
     if ask is None or walk.told:
-        return walk.matched
+        return same
     taken = take(turns, walk.at, ask)
-    return walk.matched + (bool(taken.users) and not taken.rest)
+    return same + 2 * (bool(taken.users) and not taken.rest)
 
 
 def _walk(turns: Sequence[Turn], runs: Sequence[Run], start: int) -> Walk:
@@ -147,7 +149,7 @@ def _tell_person(walk: Walk, turns: Sequence[Turn], run: Run, follows: Run | Non
         while end < len(turns) and turns[end].role == "user":
             end += 1
         replies = turns[end : next_of_person(turns, end)]
-        if replies and shown([turn.generated for turn in replies], follows.text).any:
+        if replies and shown([turn.generated for turn in replies], follows.texts).any:
             if end - following == 1:  # the reply is the same: the words before it were recognised better
                 walk.edits[turns[following].seq] = RewordedTurn(turns[following].seq, run.text)
             walk.at = end
@@ -185,16 +187,16 @@ def _tell_agent(walk: Walk, turns: Sequence[Turn], run: Run) -> bool:
                 walk.edits[edit.seq] = edit
     walk.at = end if following is not None else walk.at + last + 1
     walk.matched += 1
-    if seen.rest and walk.at == len(turns):
+    if seen.rest and following is None:
+        walk.cut = walk.at if walk.at < len(turns) else None
         walk.told.append(Told("agent", seen.rest))
     return True
 
 
 def _seen(ours: Sequence[Turn], run: Run) -> Shown:
-    text = run.text
-    if len(ours) == 1 and ours[0].heard is not None and ours[0].heard.strip() == text:
+    if len(ours) == 1 and ours[0].heard is not None and [ours[0].heard.strip()] == run.texts:
         return Shown((ours[0].heard,))
-    return shown([turn.generated for turn in ours], text)
+    return shown([turn.generated for turn in ours], run.texts)
 
 
 def unheard(walk: Walk, turns: Sequence[Turn], places: Sequence[int]) -> None:

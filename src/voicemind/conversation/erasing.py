@@ -8,7 +8,7 @@ from voicemind.conversation.live import Live
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
 from voicemind.store.contract import Store
-from voicemind.store.values import Erasure
+from voicemind.store.people_values import Erasure
 
 PAGE = 100
 

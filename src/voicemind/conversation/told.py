@@ -47,7 +47,8 @@ class Request:
     """What a request tells and wants.
 
     `past` is what was said before, `ask` what the person says now (None: nothing). `chat` is the same for a model: without silence, without
-    calls that nobody answered or answers that nobody called for. `tail` is what it ends with.
+    calls that nobody answered or answers that nobody called for. `tail` is what it ends with. `called` are the ids of all calls and answers,
+    `opening` those that come before all words.
     """
 
     past: tuple[Run, ...]
@@ -55,7 +56,7 @@ class Request:
     chat: tuple[Message, ...]
     tail: Literal["person", "agent", "tool", "silence"]
     called: frozenset[str]
-    answered: str = ""
+    opening: frozenset[str]
 
     @property
     def told(self) -> list[Told]:
@@ -68,10 +69,15 @@ def read(messages: Sequence[Message], spoken: Callable[[str], str]) -> Request:
     """The request with these messages; `spoken` takes out of the agent's words what we put there to fill a pause."""
     runs: list[Run] = []
     last: Literal["person", "agent", "tool", "silence"] = "silence"
-    answered = ""
+    called: set[str] = set()
+    opening: set[str] = set()
     for message in messages:
+        if message.tool_calls or message.role == "tool":
+            ids = {message.tool_call_id} if message.role == "tool" else {call.id for call in message.tool_calls}
+            called |= ids
+            opening = opening - ids if any(run.text for run in runs) else opening | ids
         if message.role == "tool":
-            last, answered = "tool", message.tool_call_id
+            last = "tool"
             continue
         told = _told(message, spoken)
         if told is None:
@@ -84,9 +90,8 @@ def read(messages: Sequence[Message], spoken: Callable[[str], str]) -> Request:
         if told.text:
             runs[-1].side = told.side
     ask = runs.pop() if runs and last == "person" else None
-    called = frozenset(call.id for message in messages for call in message.tool_calls)
     chat = tuple(_chat(messages, spoken))
-    return Request(tuple(runs), ask, chat, last if runs or ask else "silence", called, answered)
+    return Request(tuple(runs), ask, chat, last, frozenset(called), frozenset(opening))
 
 
 def fingerprint(messages: Sequence[Message]) -> int:
@@ -120,21 +125,24 @@ def _told(message: Message, spoken: Callable[[str], str]) -> Told | None:
 
 def _chat(messages: Sequence[Message], spoken: Callable[[str], str]) -> Iterator[Message]:
     """What a model can take: whatever was said, and calls together with their answers."""
-    answers = {message.tool_call_id for message in messages if message.role == "tool"}
+    answers = {message.tool_call_id: at for at, message in enumerate(messages) if message.role == "tool"}
     called: set[str] = set()
     held: Message | None = None
-    for message in messages:
+    for at, message in enumerate(messages):
         if message.role == "tool":
             if message.tool_call_id not in called:
                 continue
             cleaned = message
         else:
             text = message.content if message.role == "user" else spoken(message.content)
-            calls = tuple(call for call in message.tool_calls if call.id in answers)
+            calls = tuple(call for call in message.tool_calls if answers.get(call.id, -1) > at)
             called.update(call.id for call in calls)
-            cleaned = replace(message, content="" if is_silence(text) else text.strip(), tool_calls=calls)
-            if not cleaned.content and not calls:
+            words = "" if is_silence(text) else text.strip()
+            if not words and not calls:
                 continue
+            cleaned = message
+            if words != message.content or len(calls) != len(message.tool_calls):
+                cleaned = Message(message.role, words, tool_calls=calls)
         if held and held.role == cleaned.role != "tool" and not held.tool_calls and not cleaned.tool_calls:
             held = replace(held, content=f"{held.content} {cleaned.content}")
             continue

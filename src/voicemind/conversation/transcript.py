@@ -130,7 +130,7 @@ class _Case:
         """The way to a request that tells nothing but what the person says now; None where it is not known from where on that is new."""
         if not self._turns:
             return Walk()
-        if not ask.parts[0].text and (called := self._called()):
+        if called := self._called(self._request.opening):
             after = next((place for place, turn in enumerate(self._turns) if turn.seq > called.seq), len(self._turns))
             return Walk(after, after)
         for place in (*self._last_run(), *self.persons[:1]):
@@ -138,7 +138,8 @@ class _Case:
             boundary = _boundary(ask, [self._turns[user] for user in taken.users])
             if taken.users and (not taken.rest or boundary[0]):
                 return Walk(place, place)
-        return None
+        whole = (place for place in self.persons if len(ask.texts) > 1 and not take(self._turns, place, ask).rest)
+        return next((Walk(place, place) for place in whole), None)
 
     def _unknown(self, ask: Run) -> Reconciled:
         """Nothing that the request tells is known. It may be the first turn or an unanswered one anew; else it is new."""
@@ -190,7 +191,7 @@ class _Case:
 
     def _wordless(self) -> Reconciled:
         """The request tells no words: calls have been answered, or the agent is to begin, or to speak to somebody silent."""
-        if called := self._called():
+        if called := self._called(self._request.called):
             return self._go_on(Walk(start=len(self._turns)), called.seq)
         first = self._stored[0] if self._stored else None
         if first is not None and first.role == "agent":
@@ -247,9 +248,8 @@ class _Case:
                 end = turn.seq
         return end
 
-    def _called(self) -> Turn | None:
-        """The last turn with calls that the request tells too."""
-        ids = self._request.called
+    def _called(self, ids: Collection[str]) -> Turn | None:
+        """The last turn with one of these calls."""
         return next((turn for turn in reversed(self._stored) if any(call.id in ids for call in turn.calls)), None)
 
     def _reply_after(self, seq: int) -> Turn | None:

@@ -7,9 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import islice
 
 _SILENT = re.compile(r"[\s.\u2026]*")
 _UNSPOKEN = re.compile(r"[\W_]+")
+_LETTER = re.compile(r"[^\W_]")
 _EDGES = ".,!?;:\u2026\"'\u201c\u201d\u201e\u2018\u2019()[]{}\u00ab\u00bb\u2014\u2013-*_`"
 _ALIKE = 0.6
 """From this likeness on, words that were recognised twice count as one saying."""
@@ -63,28 +65,42 @@ class Shown:
     any: bool = True
 
 
-def shown(sayings: Sequence[str], told: str) -> Shown:
-    """How `told` shows these sayings, of which it may leave out some, and break off in one."""
-    if len(sayings) == 1 and sayings[0].strip() == told.strip():
+def shown(sayings: Sequence[str], told: Sequence[str]) -> Shown:
+    """How `told` shows these sayings, of which it may leave out some, and break off in some."""
+    if len(sayings) == len(told) == 1 and sayings[0].split() == told[0].split():
         return Shown((sayings[0],))
-    left = sounded(told)
+    whole = " ".join(told)
+    left = sounded(whole)
+    total = len(left)
+    starts = [total]
+    for text in reversed(told):
+        starts.append(starts[-1] - len(sounded(text)))
+    ours = [sounded(said) for said in sayings]
     heard: list[str] = []
-    for said in sayings:
-        letters = sounded(said)
-        at = _where(letters, told=told, left=left)
+    for number, said in enumerate(sayings):
+        at = _where(ours[number], told=whole, left=left)
         if at is not None:
             heard.append(said)
-            left = left[at + len(letters) :]
-        elif left and letters.startswith(left):
-            heard.append(_beginning(said, len(left), told=told))
-            left = ""
-        else:
-            part = _roughly(said, told) if left else ""
-            heard.append(part)
-            left = "" if part else left
+            left = left[at + len(ours[number]) :]
+            continue
+        breaks = [start - total + len(left) for start in starts]
+        breaks += [left.find(later[:_LONG]) for later in ours[number + 1 :] if len(later) >= _LONG]
+        common = _common(ours[number], left)
+        count = max((at for at in breaks if 0 < at <= common), default=0)
+        rough = _roughly(said, whole) if not count and left and len(sayings) == 1 else ""
+        if not rough and common >= _LONG:
+            count = count or common
+        heard.append(rough or (_beginning(said, count, told=whole) if count else ""))
+        left = "" if rough else left[count:]
     if not any(heard):
-        return Shown(tuple(heard), told, any=False)
-    return Shown(tuple(heard), _ending(told, len(left)))
+        return Shown(tuple(heard), whole, any=False)
+    return Shown(tuple(heard), _ending(whole, len(left)))
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters the two begin with alike."""
+    length = min(len(one), len(other))
+    return next((at for at in range(length) if one[at] != other[at]), length)
 
 
 def _where(letters: str, *, told: str, left: str) -> int | None:
@@ -92,6 +108,8 @@ def _where(letters: str, *, told: str, left: str) -> int | None:
     at = left.find(letters) if left else -1
     if at < 0 or (at > 0 and len(letters) < _LONG):
         return None
+    if at + len(letters) == len(left):
+        return at
     end = _after(told, len(sounded(told)) - len(left) + at + len(letters))
     return None if told[end : end + 1].isalnum() else at
 
@@ -111,6 +129,11 @@ def _ending(told: str, letters: int) -> str:
 
 def _after(text: str, letters: int) -> int:
     """The index behind the first so many letters."""
+    if letters <= 0:
+        return 0
+    if len(text.casefold()) == len(text):
+        last = next(islice(_LETTER.finditer(text), letters - 1, None), None)
+        return last.end() if last else len(text)
     count = 0
     for at, character in enumerate(text):
         if count >= letters:

@@ -10,8 +10,11 @@ from voicemind.store.values import Turn
 
 
 def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    """Turns as messages. Of the agent's turns, what was heard counts; turns of the same side in a row become one message."""
-    said = ((turn.role, turn.generated if turn.role == "user" or turn.heard is None else turn.heard) for turn in turns)
+    """Turns as messages. Of the agent's turns, what was heard counts; turns of the same side in a row become one message.
+
+    Calls are left out: their results are nowhere but in the request that brings them, and a call without a result is none.
+    """
+    said = ((turn.role, turn.reached) for turn in turns)
     messages: list[Message] = []
     for side, text in said:
         role: Literal["user", "assistant"] = "user" if side == "user" else "assistant"

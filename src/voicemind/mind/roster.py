@@ -12,7 +12,7 @@ from voicemind.errors import BadRequest, UnknownAgent
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import defined
 from voicemind.store.people_contract import Meetings
-from voicemind.store.values import AgentRecord
+from voicemind.store.people_values import AgentRecord
 
 log = structlog.get_logger(__name__)
 

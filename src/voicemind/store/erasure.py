@@ -18,6 +18,7 @@ from voicemind.store import archive, tombstones
 from voicemind.store.chunks import chunks
 from voicemind.store.forgetting import forget
 from voicemind.store.pages import newest_first
+from voicemind.store.people_values import Erasure
 from voicemind.store.tables import (
     archived_entries,
     conversations,
@@ -32,7 +33,6 @@ from voicemind.store.tables import (
     turns,
     users,
 )
-from voicemind.store.values import Erasure
 
 _COUNTED = ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users")
 

@@ -15,9 +15,10 @@ from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, UnknownMeeting
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
+from voicemind.store.people_values import AgentRecord
 from voicemind.store.tables import agents, conversations, meetings
 from voicemind.store.turns import OPEN, storable
-from voicemind.store.values import AgentRecord, Meeting, MeetingKind, MindKey
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 _ONE = sa.select(meetings).where(meetings.c.tenant == sa.bindparam("tenant"), meetings.c.id == sa.bindparam("id"))
 _ONE_KEPT = _ONE.with_for_update(read=True)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import UnknownUser
+from voicemind.store.people_values import User
 from voicemind.store.tables import conversations, users
-from voicemind.store.values import User
 
 _TALKS = (
     sa.select(sa.func.count())

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from voicemind.store.values import AgentRecord, Erasure, Meeting, MeetingKind, MindKey, User
+from voicemind.store.people_values import AgentRecord, Erasure, User
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 
 class Meetings(Protocol):

@@ -11,7 +11,8 @@ import anyio
 
 from voicemind.store import erasure, meetings, people, scrub
 from voicemind.store.connected import Connected
-from voicemind.store.values import AgentRecord, Erasure, Meeting, MeetingKind, MindKey, User
+from voicemind.store.people_values import AgentRecord, Erasure, User
+from voicemind.store.values import Meeting, MeetingKind, MindKey
 
 
 class SqlMeetings(Connected):

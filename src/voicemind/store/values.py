@@ -183,42 +183,6 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A person, as far as we know them: the id that somebody gave them."""
-
-    tenant: str
-    id: str
-    anonymous: bool
-    created_at: datetime
-    conversations: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """The receipt of an erasure: numbers alone.
-
-    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users` to how many
-    are gone. `scrubbed` says whether the bytes have left the files too; until then the sweep tries again.
-    """
-
-    tenant: str
-    id: str
-    created_at: datetime
-    counts: Mapping[str, int]
-    scrubbed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRecord:
-    """An agent that was made through the API: its definition as plain JSON."""
-
-    tenant: str
-    slug: str
-    definition: Mapping[str, Any]
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A function that the agent asked the platform to call; `arguments` is JSON text."""
 
@@ -245,6 +209,13 @@ class Turn:
     modality: Modality = "text"
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     calls: tuple[Call, ...] = ()
+
+    @property
+    def reached(self) -> str:
+        """What of it counts as said: the person's words; of the agent's, those that were heard. Of an answer that broke off without anybody knowing, none."""
+        if self.role == "user" or (self.heard is None and not self.interrupted):
+            return self.generated
+        return self.heard or ""
 
 
 @dataclass(frozen=True, slots=True)

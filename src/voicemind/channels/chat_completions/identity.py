@@ -20,7 +20,8 @@ from typing import Any
 
 from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.tools import PLATFORM_TOOLS, object_of
-from voicemind.conversation.opening import external_id
+from voicemind.conversation import callers
+from voicemind.conversation.opening import MAX_ID_CHARS, external_id
 from voicemind.errors import BadRequest
 from voicemind.mind.prompt import Channel
 
@@ -34,23 +35,6 @@ HEADERS = {
 _CHANNELS: Mapping[str | None, Channel] = {"voice": "voice", "text": "text"}
 _TAGGED = re.compile(r"^[ \t]*voicemind:(?P<said>.*)$\n?", re.IGNORECASE | re.MULTILINE)
 _PAIR = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|\{\{.*?\}\}|\S*)")
-_NOBODY = frozenset(
-    {
-        "",
-        "anonymous",
-        "none",
-        "null",
-        "undefined",
-        "unknown",
-        "unavailable",
-        "restricted",
-        "private",
-        "blocked",
-        "withheld",
-    }
-    | {"+266696687", "266696687"}  # "anonymous" on a telephone's keys
-)
-"""What platforms and telephone networks say for a caller whose number is withheld: such callers are not one person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +58,7 @@ def untagged(system: Sequence[str]) -> tuple[str, dict[str, str]]:
             said.setdefault(name.lower(), value.strip("\"'"))
         return ""
 
-    texts = [_TAGGED.sub(take, text).strip() for text in system]
+    texts = [_TAGGED.sub(take, text).strip() if "voicemind:" in text.lower() else text for text in system]
     return "\n".join(text for text in texts if text), said
 
 
@@ -150,7 +134,9 @@ def _is_template(value: str) -> bool:
 
 
 def _somebody(value: str | None) -> str | None:
-    return None if value is None or value.strip().lower() in _NOBODY else value
+    """What may be a caller's number; who withholds it is nobody. What can be no id at all stays, and is refused as one."""
+    is_id = value is not None and len(value) <= MAX_ID_CHARS and value.isprintable()
+    return callers.caller(value) if is_id else value
 
 
 def _number(request: wire.Request) -> str | None:

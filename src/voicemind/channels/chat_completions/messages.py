@@ -20,8 +20,8 @@ _WORDS = frozenset({"text", "input_text", "output_text"})
 
 
 @dataclass(slots=True)
-class _Line:
-    """A message of the talk, and the results of its calls by their ids."""
+class _Calling:
+    """A message with calls, and their results by their ids."""
 
     message: Message
     results: dict[str, str] = field(default_factory=dict[str, str])
@@ -41,9 +41,9 @@ def talk(messages: Sequence[ChatMessage], *, place: Callable[[int], str], field_
         raise BadRequest("There are no messages.", param=field_name)
     if len(messages) > MAX_MESSAGES:
         raise BadRequest(f"There are more than {MAX_MESSAGES} messages.", param=field_name)
-    lines: list[_Line] = []
+    lines: list[Message | _Calling] = []
     system: list[str] = []
-    calling: dict[str, _Line] = {}
+    calling: dict[str, _Calling] = {}
     for at, message in enumerate(messages):
         text = _text(message.content, at, place)
         if message.role in _SYSTEM:
@@ -51,24 +51,28 @@ def talk(messages: Sequence[ChatMessage], *, place: Callable[[int], str], field_
         elif message.role == "user":
             if len(text) > MAX_SAID_CHARS:
                 raise TooLarge(f"A message is longer than {MAX_SAID_CHARS} characters.", param=f"{place(at)}.content")
-            lines.append(_Line(Message("user", text)))
+            lines.append(Message("user", text))
         elif message.role == "assistant":
-            line = _Line(Message("assistant", text or message.refusal or "", _calls(message, at)))
-            calling.update((call.id, line) for call in line.message.tool_calls)
+            said = Message("assistant", text or message.refusal or "", _calls(message, at))
+            line = _Calling(said) if said.tool_calls else said
             lines.append(line)
+            if isinstance(line, _Calling):
+                calling.update((call.id, line) for call in said.tool_calls)
         else:
             _answer(message, text, calling, place(at))
     return Talk(_flat(lines), tuple(text for text in system if text))
 
 
 def _calls(message: ChatMessage, at: int) -> tuple[ToolCall, ...]:
+    if not message.tool_calls and not message.function_call:
+        return ()
     asked = [(call.id, call.function) for call in message.tool_calls or ()]
     if message.function_call and not asked:
         asked = [(f"function-{at}", message.function_call)]
     return tuple(ToolCall(identity, function.name, function.arguments or "{}") for identity, function in asked)
 
 
-def _answer(message: ChatMessage, text: str, calling: dict[str, _Line], where: str) -> None:
+def _answer(message: ChatMessage, text: str, calling: dict[str, _Calling], where: str) -> None:
     """Put a result to its call."""
     if message.role == "tool":
         identity, param = message.tool_call_id, f"{where}.tool_call_id"
@@ -81,18 +85,21 @@ def _answer(message: ChatMessage, text: str, calling: dict[str, _Line], where: s
     line.results[identity] = text
 
 
-def _has_call(line: _Line, identity: str, name: str | None) -> bool:
+def _has_call(line: _Calling, identity: str, name: str | None) -> bool:
     return any(call.id == identity and call.name == name for call in line.message.tool_calls)
 
 
-def _flat(lines: Sequence[_Line]) -> tuple[Message, ...]:
+def _flat(lines: Sequence[Message | _Calling]) -> tuple[Message, ...]:
     """Every call with its result; messages that say nothing are left out, except for a silence at the end."""
     flat: list[Message] = []
-    for at, line in enumerate(lines):
-        message = line.message
-        calls = tuple(call for call in message.tool_calls if call.id in line.results)
-        if message.content or calls or (at == len(lines) - 1 and message.role == "user"):
-            flat.append(Message(message.role, message.content, calls) if message.tool_calls else message)
+    for line in lines:
+        if isinstance(line, Message):
+            if line.content or (line is lines[-1] and line.role == "user"):
+                flat.append(line)
+            continue
+        calls = tuple(call for call in line.message.tool_calls if call.id in line.results)
+        if line.message.content or calls:
+            flat.append(Message("assistant", line.message.content, calls))
         flat.extend(Message("tool", line.results[call.id], (), call.id) for call in calls)
     return tuple(flat)
 

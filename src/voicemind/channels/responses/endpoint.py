@@ -56,7 +56,9 @@ class Responses:
         chat = _in_conversation(request, chat, opened)
         identity = chat.caller.conversation_id
         streams = bool(request.stream)
-        pieces = await self._answering.pieces(tenant, agent, chat, channel="responses", streams=streams)
+        pieces = await self._answering.pieces(
+            tenant, agent, chat, channel="responses", streams=streams, keeps=request.store is not False
+        )
         place = place_after(identity, chat.history) if identity else None
         speaks = chat.caller.channel == "voice"
         response = Response(_settled(request, response_id(place), agent.slug, identity), speaks=speaks)

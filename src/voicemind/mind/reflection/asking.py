@@ -91,7 +91,7 @@ class Shown:
     """A turn's words without what cannot be seen, and the way back from there to the words as they are stored."""
 
     def __init__(self, turn: Turn) -> None:
-        said = turn.generated if turn.role == "user" or turn.heard is None else turn.heard
+        said = turn.reached
         self._said = said[: LONGEST_SAID * 4]
         self._places: Sequence[int]
         if said.isascii() and said.isprintable() and "  " not in said:  # nearly every turn

@@ -143,7 +143,7 @@ def _cue(turns: Sequence[Turn], at: int, shut: set[int]) -> str:
 
 
 def _near(turn: Turn, shut: set[int]) -> str:
-    said = turn.generated if turn.role == "user" or turn.heard is None else turn.heard
+    said = turn.reached
     if turn.seq in shut or screen.is_tampered(said) or screen.is_instruction(said) or screen.is_secret(said):
         return ""
     return one_line(said, limit=LONGEST_TURN)

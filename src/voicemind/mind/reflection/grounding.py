@@ -70,7 +70,7 @@ def grounded(
     ground = _Ground(
         conversation_id,
         {turn.seq: turn for turn in turns},
-        frozenset(turn.seq for turn in turns if turn.seq in cited and is_tampered(heard_of(turn))),
+        frozenset(turn.seq for turn in turns if turn.seq in cited and is_tampered(turn.reached)),
         known,
         frozenset(same_text(entry.text) for entry in known.values()),
         content(person),
@@ -85,15 +85,6 @@ def grounded(
     refused = len(operations) - len(kept)
     changes = f"{refused} proposed change{'' if refused == 1 else 's'}"
     return Grounded(kept, f"Refused {changes} without ground in the conversation." if refused else "")
-
-
-def heard_of(turn: Turn) -> str:
-    """What a turn can stand for: the person's words; of the agent's, those that reached the person, as far as that is known."""
-    if turn.role == "user":
-        return turn.generated
-    if turn.heard is None:
-        return "" if turn.interrupted else turn.generated
-    return turn.heard
 
 
 def _holds(operation: Operation, blocks: Mapping[str, Block], ground: _Ground) -> bool:
@@ -123,7 +114,7 @@ def _occurs(piece: Evidence, block: Block, ground: _Ground) -> bool:
     turn = ground.turns.get(piece.turn)
     if turn is None or piece.conversation_id != ground.conversation_id or not piece.quote.strip():
         return False
-    said = heard_of(turn)
+    said = turn.reached
     if piece.quote not in said or turn.seq in ground.tampered or is_instruction(_sentence(piece.quote, said)):
         return False
     if turn.role == "user":
@@ -188,11 +179,11 @@ def _told_by(evidence: Iterable[Evidence], ground: _Ground, *, own: bool = False
     for piece in evidence:
         turn, before = ground.turns[piece.turn], ground.turns.get(piece.turn - 1)
         if own:
-            words |= content(heard_of(turn)) if turn.role == "agent" else frozenset()
+            words |= content(turn.reached) if turn.role == "agent" else frozenset()
             continue
-        words |= content(heard_of(turn))
-        if before and (before.role == "user" or heard_of(before).rstrip().endswith("?")):
-            words |= content(heard_of(before))
+        words |= content(turn.reached)
+        if before and (before.role == "user" or before.reached.rstrip().endswith("?")):
+            words |= content(before.reached)
     return words
 
 

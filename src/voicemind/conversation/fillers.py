@@ -54,9 +54,12 @@ def without_fillers(text: str) -> str:
     "I'm sorry."
     """
     rest = _IN_FRONT.sub("", text, count=1)
-    words = _words(rest)
-    is_apology = any(_words(known)[: len(words)] == words for known in _APOLOGIES.values())
-    return "" if not words or (is_apology and len(words) >= _FEWEST_WORDS) else rest
+    start = rest.lstrip()[:_START].casefold()
+    if start and not start.startswith(_STARTS):
+        return rest
+    words = tuple(_words(rest))
+    is_apology = len(words) >= _FEWEST_WORDS and any(known[: len(words)] == words for known in _APOLOGIES_WORDS)
+    return "" if not words or is_apology else rest
 
 
 def _spoken(language: str) -> str:
@@ -69,6 +72,10 @@ def _words(text: str) -> list[str]:
 
 _FEWEST_WORDS = 4
 """A shorter beginning of an apology may be the agent's own."""
+_APOLOGIES_WORDS = tuple(tuple(_words(known)) for known in _APOLOGIES.values())
+_START = 12
+_STARTS = tuple(sorted({words[0] for words in _APOLOGIES_WORDS}))
+"""Cheap to look for, since nearly everything that is told is no apology."""
 _IN_FRONT = re.compile(
     r"^\s*(?:"
     + "|".join(r"\W+".join(map(re.escape, _words(known))) for choices in _FILLERS.values() for known in choices)

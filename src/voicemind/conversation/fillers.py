@@ -73,7 +73,7 @@ def _words(text: str) -> list[str]:
 _FEWEST_WORDS = 4
 """A shorter beginning of an apology may be the agent's own."""
 _APOLOGIES_WORDS = tuple(tuple(_words(known)) for known in _APOLOGIES.values())
-_START = 12
+_START = 16
 _STARTS = tuple(sorted({words[0] for words in _APOLOGIES_WORDS}))
 """Cheap to look for, since nearly everything that is told is no apology."""
 _IN_FRONT = re.compile(

@@ -16,7 +16,7 @@ from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation, Wishes
 from voicemind.store.contract import Store
-from voicemind.store.values import Turn
+from voicemind.store.values import NewTurn, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -265,6 +265,23 @@ async def test_a_filler_comes_first_where_the_answer_is_late_and_comes_back_as_n
         turns = await there.turns()
         assert [turn.generated.strip() for turn in turns] == ["Hi", "Hello Anna.", "How are you?", "Fine."]
         assert not turns[1].interrupted
+
+
+async def test_what_another_process_stored_since_the_conversation_was_opened_is_seen(store: Store) -> None:
+    async with place(store, Slow("Hello again.")) as there:
+        there.llm.go()
+        for turn in (NewTurn("user", "Hi", heard="Hi"), NewTurn("agent", "Hello.", heard="Hello.")):
+            await store.append_turn(TENANT, CALL, turn)
+        assert await there.said("Hi") == "Hello."
+        await there.said("Hi", "Hello.", "Still there?")
+        assert [role for role, _ in await there.transcript()] == ["user", "agent", "user", "agent"]
+
+
+async def test_a_platform_may_have_the_agent_begin(store: Store) -> None:
+    async with place(store, Slow("Hello, who is there?")) as there:
+        there.llm.go()
+        await there.said("...")
+        assert await there.transcript() == [("agent", "Hello, who is there?")]
 
 
 async def test_nothing_is_answered_in_a_conversation_that_has_ended(store: Store) -> None:

@@ -51,23 +51,26 @@ class EventStream(Response):
             tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await self._say(send)
-            await send({"type": "http.response.body", "body": b""})
             tasks.cancel_scope.cancel()
 
     async def _say(self, send: Send) -> None:
         telling, first = self._telling, self._first
         begun = telling.begin() + (telling.tell(first) if first else b"")
-        await send({"type": "http.response.body", "body": begun, "more_body": True})
+        await _send(send, begun, is_last=isinstance(first, Finished))
         if isinstance(first, Finished):
             return
         try:
             async for piece in self._pieces:
-                await send({"type": "http.response.body", "body": telling.tell(piece), "more_body": True})
+                await _send(send, telling.tell(piece), is_last=isinstance(piece, Finished))
                 if isinstance(piece, Finished):
                     return
         except VoicemindError as error:
             log.warning("an answer broke off", code=error.code)
-            await send({"type": "http.response.body", "body": telling.broken(error), "more_body": True})
+            await _send(send, telling.broken(error), is_last=True)
+
+
+async def _send(send: Send, body: bytes, *, is_last: bool) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
 
 async def streamed(pieces: Pieces, telling: Telling, *, at_once: bool) -> EventStream:

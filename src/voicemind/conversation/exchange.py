@@ -132,19 +132,25 @@ class Exchanges:
             return self._started(Generation(), situation, None), 0
         name = _name(opened)
         async with self._locked(name):
-            for _ in range(ROUNDS):
+            is_new = not opened.conversation.turns and name not in self._asked
+            for number in range(ROUNDS):
                 try:
-                    return await self._placed(situation, opened, name)
+                    return await self._placed(situation, opened, name, is_new=is_new and not number)
                 except StaleTranscript:
                     continue
         raise Superseded("Others write to this conversation at the same time.")
 
-    async def _placed(self, situation: Situation, opened: Opened, name: Name) -> tuple[Generation, int]:
+    async def _placed(
+        self, situation: Situation, opened: Opened, name: Name, *, is_new: bool
+    ) -> tuple[Generation, int]:
+        """Raises StaleTranscript where another process wrote meanwhile; one that `is_new` is taken for empty until that is said."""
         tenant, identity = name
-        stored = await self._store.turns(tenant, identity)
+        stored = () if is_new else await self._store.turns(tenant, identity)
         current = self._answering.get(name)
         asked = self._asked.get(name, _NOTHING)
         found = _reconciled(stored, situation, asked, current)
+        if is_new and not found.edits:  # nothing would tell that it is not empty any more
+            raise StaleTranscript("not read yet")
         if found.does == "join" and current is not None:
             return current, len(stored)
         if found.does == "replay":

@@ -252,6 +252,14 @@ async def test_an_empty_answer_is_never_given_to_a_voice_platform(store: Store) 
         assert await there.said("Hi", aloud=True)
 
 
+async def test_nothing_is_said_for_the_agent_where_nobody_wants_that(store: Store) -> None:
+    async with place(store, Slow([], [ProviderUnavailable("gone", provider="x")]), apologises=False) as there:
+        there.llm.go()
+        assert await there.said("Hi", aloud=True) == ""
+        with pytest.raises(ProviderUnavailable):
+            await there.said("Hi", "", "Hello?", aloud=True)
+
+
 async def test_a_filler_comes_first_where_the_answer_is_late_and_comes_back_as_nothing(store: Store) -> None:
     async with place(store, Slow("Hello Anna.", "Fine."), filler_after_s=0.01) as there:
         answer = there.pieces("Hi", aloud=True)

@@ -105,7 +105,7 @@ class Exchanges:
         try:
             async with aclosing(generation.taken(filler=words, after_s=late_s)) as pieces:
                 async for piece in pieces:
-                    if isinstance(piece, Finished) and aloud and not said:
+                    if isinstance(piece, Finished) and aloud and not said and self._manners.apologises:
                         yield TextDelta(apology(situation.agent.language))  # a platform hangs up where nothing is said
                     said = said or not isinstance(piece, TextDelta) or piece.text != words
                     yield piece

@@ -67,7 +67,9 @@ class Settling:
         except (UnknownAgent, UnknownConversation):
             return Outcome("ignored", "The agent of this conversation is gone.")
         if opened is None:
-            return Outcome("ignored", "This call is not known here, and it does not say with whom and by whom it was.")
+            return Outcome(
+                "ignored", "This call is not known here (any more), or does not say with whom and by whom it was."
+            )
         for other in known[1:]:
             if not other.turns:  # it was opened for this call under an id that nobody used
                 await self._endings.end_anyhow(tenant, other.id)
@@ -95,7 +97,7 @@ class Settling:
         return sorted(known, key=lambda conversation: not conversation.turns)
 
     async def _taken_over(self, tenant: str, told: Told) -> Opened | None:
-        """A new conversation for a call that went past us; None where agent or person cannot be told."""
+        """A new conversation for a call that went past us; None where agent or person cannot be told, or where it was erased here."""
         if not told.people or not told.conversations or not told.turns:
             return None
         for name in told.agents:
@@ -103,12 +105,15 @@ class Settling:
                 agent = await self._opening.agent(tenant, name)
             except UnknownAgent:
                 continue
+            person, identity = told.people[0], told.platform_id or told.conversations[0]
+            if await self._store.erased(agent.mind_key(tenant, person), entries=(), talks=(identity,)):
+                return None
             try:
                 return await self._opening.open(
                     agent,
                     tenant=tenant,
-                    user_id=told.people[0],
-                    conversation_id=told.platform_id or told.conversations[0],
+                    user_id=person,
+                    conversation_id=identity,
                     channel=CHANNEL,
                 )
             except BadRequest:  # it belongs to another

@@ -139,9 +139,9 @@ def _somebody(value: str | None) -> str | None:
     return callers.caller(value) if is_id else value
 
 
-def _named(value: str | None) -> str | None:
+def _named(value: str | int | None) -> str | int | None:
     """An id as the caller wrote it; words that say that nobody knows are none, for all whom they are said of would share one mind."""
-    return None if callers.is_nobody(value) else value
+    return None if isinstance(value, str) and callers.is_nobody(value) else value
 
 
 def _number(request: wire.Request) -> str | None:

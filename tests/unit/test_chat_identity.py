@@ -63,6 +63,24 @@ def test_a_number_is_the_same_person_however_it_is_written() -> None:
     assert read(customer={"number": "sip:+4712345678@carrier.example"}).caller.person == "+4712345678"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12-345", "123-45"),
+        ("1.10", "11.0"),
+        ("00123", "+123"),
+        ("sip:anna@clinic-a.example", "sip:anna@clinic-b.example"),
+        ("sip:1001@clinic-a.example", "sip:1001@clinic-b.example"),
+    ],
+)
+def test_two_ids_are_two_people_wherever_they_stand(one: str, other: str) -> None:
+    headed = [read(headers={"x-user-id": name}).caller.person for name in (one, other)]
+    tagged = [read(f"voicemind: user={name}").caller.person for name in (one, other)]
+    assert headed == tagged
+    assert None not in headed
+    assert len(set(headed)) == 2
+
+
 def test_an_unresolved_conversation_is_none() -> None:
     asked = read("voicemind: conversation={{system__conversation_id}}", metadata={"conversation_id": "other"})
     assert asked.caller.conversation_id == "other"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.asked import Chat, chat
-from voicemind.channels.chat_completions.identity import untagged
+from voicemind.channels.chat_completions.identity import MAX_LINE_CHARS, untagged
 from voicemind.channels.http import decoded
 from voicemind.errors import BadRequest
 
@@ -147,6 +147,16 @@ def test_an_id_that_cannot_be_one_is_named() -> None:
     with pytest.raises(BadRequest) as refused:
         read(headers={"x-user-id": "x" * 201})
     assert refused.value.param == "X-User-Id"
+
+
+@pytest.mark.parametrize("piece", ["a", "a={{ ", "a=' ", 'a="', "{{", "a=", "\u00e4", "a\u00b7"])
+def test_a_tagged_line_takes_no_longer_for_being_long(piece: str) -> None:
+    line = ("voicemind: " + piece * MAX_LINE_CHARS)[:MAX_LINE_CHARS]
+    guidance, _ = untagged(["\n".join([line] * 1_000)])
+    assert guidance == ""
+    with pytest.raises(BadRequest) as refused:
+        read("voicemind: " + piece * 1_000_000)
+    assert refused.value.param == "messages"
 
 
 @given(st.lists(st.text(max_size=60), max_size=4))

@@ -34,7 +34,9 @@ HEADERS = {
 }
 _CHANNELS: Mapping[str | None, Channel] = {"voice": "voice", "text": "text"}
 _TAGGED = re.compile(r"^[ \t]*voicemind:(?P<said>.*)$\n?", re.IGNORECASE | re.MULTILINE)
-_PAIR = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|\{\{.*?\}\}|\S*)")
+_PAIR = re.compile(r"(?<![^\s,;])(\w{1,40})=(\"[^\"]*\"|'[^']*'|\{\{[^{}]*\}\}|\S*)")
+MAX_LINE_CHARS = 2_000
+"""The longest tagged line: ids and an intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,15 @@ class Caller:
 
 
 def untagged(system: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """What the system messages say without their tagged lines, and what those say; of two that say the same thing the first counts."""
+    """What the system messages say without their tagged lines, and what those say; of two that say the same thing the first counts.
+
+    Raises BadRequest for a line that is too long.
+    """
     said: dict[str, str] = {}
 
     def take(line: re.Match[str]) -> str:
+        if len(line["said"]) > MAX_LINE_CHARS:
+            raise BadRequest(f"The line voicemind: is longer than {MAX_LINE_CHARS} characters.", param="messages")
         for name, value in _PAIR.findall(line["said"]):
             said.setdefault(name.lower(), value.strip("\"'"))
         return ""

@@ -10,7 +10,14 @@ import anyio
 import pytest
 from tests.erasing import SEED, WORD, History, dump, words_in_files
 
-from voicemind.errors import StaleVersion, UnknownConversation, UnknownMeeting, UnknownUser, VoicemindError
+from voicemind.errors import (
+    ConversationOver,
+    StaleVersion,
+    UnknownConversation,
+    UnknownMeeting,
+    UnknownUser,
+    VoicemindError,
+)
 from voicemind.store.contract import Store
 from voicemind.store.database import parse_url
 from voicemind.store.sql import SqlStore
@@ -463,11 +470,9 @@ async def test_ids_of_what_was_erased_are_known_again_and_stand_nowhere(store: S
     await store.erase_conversation("acme", "told")
     assert await erased() == {"told", "C"}
     assert await erased(ANNA) == {"told"}
-    await store.open_conversation(SHARED, "told", user_id="bert", channel="chat")
-    assert await erased() == {"C"}
     await store.erase_user("acme", "anna")
-    assert await erased() == {"kept", "private", "A", "B", "C"}
-    assert await erased(ANNA) == {"kept", "private", own.id}
+    assert await erased() == {"kept", "told", "private", "A", "B", "C"}
+    assert await erased(ANNA) == {"kept", "told", "private", own.id}
     assert await erased(MindKey("globex", "sage")) == frozenset()
     assert "private" not in "".join(dump(database_url).values())
 
@@ -612,3 +617,19 @@ async def test_a_long_mind_is_erased_and_scrubbed_while_others_speak(store: Stor
                 tasks.start_soon(partial(store.append_turn, "acme", "live", NewTurn("user", f"turn {number}")))
     assert len(await store.turns("acme", "live")) == 40
     assert await store.archived(SHARED) == ()
+
+
+async def test_an_erased_conversation_does_not_begin_again_under_its_id(store: Store) -> None:
+    await talk(store, "told")
+    await talk(store, "hers", person="bert")
+    await store.erase_conversation("acme", "told")
+    await store.erase_user("acme", "bert")
+    for name, person in (("told", "anna"), ("told", "mallory"), ("hers", "bert")):
+        with pytest.raises(ConversationOver):
+            await store.open_conversation(SHARED, name, user_id=person, channel="chat")
+        with pytest.raises(UnknownConversation):
+            await store.conversation("acme", name)
+    with pytest.raises(UnknownUser):
+        await store.user("acme", "bert")
+    elsewhere = await store.open_conversation(MindKey("globex", "sage"), "told", user_id="anna", channel="chat")
+    assert elsewhere.status == "active"

@@ -63,7 +63,7 @@ class Opening:
         """Open the conversation or go on with it. Without a person it gets a private anonymous one; without an id it gets a new one.
 
         `anonymous`: the person was made up for an earlier conversation, which this one continues. Raises BadRequest where the conversation belongs to another agent or person; UnknownMeeting; InMeeting where this mind is in another meeting;
-        StaleVersion where something was erased since the notes of `intent` were begun.
+        StaleVersion where something was erased since the notes of `intent` were begun; ConversationOver where the conversation was erased.
         """
         identity = conversation_id or str(uuid_utils.uuid7())
         person = user_id or f"anonymous-{uuid_utils.uuid7()}"

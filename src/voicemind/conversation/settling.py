@@ -14,7 +14,7 @@ from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import END_LIMIT_S, Live
 from voicemind.conversation.opening import Opened, Opening
-from voicemind.errors import BadRequest, UnknownAgent, UnknownConversation
+from voicemind.errors import BadRequest, ConversationOver, UnknownAgent, UnknownConversation
 from voicemind.store.contract import Store
 from voicemind.store.values import Conversation, NewTurn, Turn
 
@@ -155,7 +155,7 @@ class Settling:
                     conversation_id=identity,
                     channel=CHANNEL,
                 )
-            except BadRequest:  # it belongs to another
+            except (BadRequest, ConversationOver):  # it belongs to another, or was erased
                 return None
         return None
 

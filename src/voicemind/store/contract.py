@@ -50,7 +50,7 @@ class Conversations(Protocol):
         An existing conversation is returned unchanged (the caller compares agent and user). A new mind gets version 1 by author `preset`, whose
         blocks hold one entry without evidence for each text of `seed`, under fresh ids. Called twice at once, it still makes one of each.
         With `meeting_id` (which must exist, else UnknownMeeting), raises InMeeting where this mind has an active or detached conversation in another meeting.
-        Raises StaleVersion where something was erased since the notes of `intent` were begun.
+        Raises StaleVersion where something was erased since the notes of `intent` were begun, ConversationOver where the conversation of this id was erased.
         """
         ...
 

@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import InMeeting, UnknownConversation
-from voicemind.store import erasure, people
+from voicemind.store import erasure, people, tombstones
 from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
@@ -93,12 +93,13 @@ def check(opening: Opening) -> None:
 def opened(connection: Connection, opening: Opening) -> Conversation:
     """The conversation as it is stored; made, with its person and its mind, where it did not exist.
 
-    Raises UnknownMeeting, InMeeting, StaleVersion.
+    Raises UnknownMeeting, InMeeting, StaleVersion; ConversationOver where the one of this id was erased.
     """
     tenant = opening.key.tenant
     existing = connection.execute(_ONE, {"tenant": tenant, "id": opening.conversation_id}).first()
     if existing is not None:
         return _conversation(existing)
+    tombstones.check_conversation(connection, tenant, opening.conversation_id)
     if opening.intent.erasures_seen is not None:
         erasure.none_since(connection, tenant, seen=opening.intent.erasures_seen)
     now = utc_now()

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from voicemind.errors import ConversationOver
 from voicemind.store.chunks import chunks
 from voicemind.store.tables import conversations, minds, tombstones
 from voicemind.store.values import MindKey
@@ -22,6 +23,12 @@ def keep_entries(connection: Connection, tenant: str, mind_id: str, *, ids: Iter
     """Remember that these entries were erased from this mind, which may come to life again under its name."""
     row = connection.execute(sa.select(minds.c.agent, minds.c.user_id).where(minds.c.id == mind_id)).one()
     _keep(connection, tenant, {_digest(tenant, row.agent, row.user_id, one) for one in ids})
+
+
+def check_conversation(connection: Connection, tenant: str, conversation_id: str) -> None:
+    """Raises ConversationOver where the conversation of this id was erased: whoever still knows what was said in it must not bring it back."""
+    if _known(connection, tenant, [_digest(tenant, conversation_id)]):
+        raise ConversationOver("This conversation was erased; start another one.", param="conversation_id")
 
 
 def among(connection: Connection, key: MindKey, *, entries: Collection[str], talks: Collection[str]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -17,9 +18,9 @@ from voicemind.channels.webhooks import wire
 from voicemind.clock import epoch_ms
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.callers import caller
-from voicemind.conversation.opening import Opened, Opening, external_id
+from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.conversation.settling import PHONE, Outcome, Settling
-from voicemind.errors import BadRequest, ClientMistake, TooLarge, Unauthenticated
+from voicemind.errors import BadRequest, ClientMistake, ConversationOver, TooLarge, Unauthenticated
 from voicemind.mind.agent import Agent
 from voicemind.ops.signatures import HEADER, SETTING, Claim, Secrets, Seen, Signature, claim
 
@@ -162,14 +163,15 @@ class Webhooks:
         return json_response(answer)
 
     async def _opened(self, tenant: str, agent: Agent, call: wire.Ringing) -> Opened:
-        """The call's conversation; a new one where that of this id is over already."""
+        """The call's conversation; a new one where that of this id is over already, or was erased."""
         person = external_id(caller(call.caller_id), param="caller_id")
         identity = external_id(call.conversation_id, param="conversation_id") or external_id(
             call.call_sid, param="call_sid"
         )
-        opened = await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=identity, channel=PHONE)
-        if opened.conversation.status in ("active", "detached"):
-            return opened
+        with suppress(ConversationOver):
+            return still_open(
+                await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=identity, channel=PHONE)
+            )
         return await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=None, channel=PHONE)
 
 

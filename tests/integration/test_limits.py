@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from tests.calling import SECRET, tell
 from tests.serving import in_process
 from tests.talking import talking
 
@@ -242,6 +243,13 @@ async def test_a_request_that_is_no_http_is_refused_in_the_error_form(tmp_path: 
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"x-request-id: " in head
     assert json.loads(body)["error"]["code"] == "invalid_request"
+
+
+async def test_who_sends_forged_events_takes_nobody_elses_turn(tmp_path: Path) -> None:
+    async with in_process(tmp_path, rate_per_minute=6, elevenlabs_webhook_secret=SECRET) as client:
+        forged = [(await tell(client, {}, secret="wsec_somebody-elses")).status_code for _ in range(3)]
+        assert forged == [401, 429, 429]
+        assert (await client.get("/v1/models")).status_code == 200
 
 
 @pytest.mark.parametrize(("path", "legacy"), [("/v1/models", False), ("/api/agents", True)])

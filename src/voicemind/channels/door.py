@@ -135,9 +135,12 @@ class _Place:
 
 
 def _caller(scope: Scope) -> str:
-    """Whose requests are counted together: a tenant's; before a key is known, those of one address."""
+    """Whose requests are counted together: a tenant's; before a key or a signature is known, those of one address."""
+    address = (scope.get("client") or ("",))[0]
+    if scope["path"] in SIGNED_PATHS:
+        return f"{address} with a signature"
     if scope["path"] in OPEN_PATHS:
-        return f"{(scope.get('client') or ('',))[0]} without a key"
+        return f"{address} without a key"
     tenant: str = scope["state"]["tenant"]
     return tenant
 

@@ -19,7 +19,7 @@ from tests.serving import in_process, own_process, until_ready
 from tests.talking import end
 
 from voicemind.channels.app import ERROR_HANDLERS
-from voicemind.channels.webhooks.endpoint import BODY_LIMIT_BYTES, KEPT_BYTES, Webhooks
+from voicemind.channels.webhooks.endpoint import BODY_LIMIT_BYTES, KEPT_BYTES, LARGE, SMALL_BYTES, Webhooks
 from voicemind.conversation.settling import Outcome, Settling, Told
 from voicemind.errors import StorageUnavailable
 from voicemind.ops.signatures import HEADER, Secrets, sign
@@ -403,6 +403,39 @@ async def test_what_could_not_be_stored_may_be_told_again_and_time_is_the_clocks
         now[0] -= 3603
         assert (await tell(client, said(), at_s=1_000_000)).status_code == 401
     assert settling.asked == 2
+
+
+async def test_large_bodies_whose_signature_is_not_known_yet_are_few_and_small_ones_come_in_beside_them() -> None:
+    unused: Any = None
+    webhooks = Webhooks(Shaky(), unused, unused, secrets=Secrets(SECRET, tenants=["acme"]))
+    app = Starlette(routes=webhooks.routes(), exception_handlers=ERROR_HANDLERS)
+    let_go, under_way = anyio.Event(), anyio.Semaphore(0)
+    large = b" " * (SMALL_BYTES + 1)
+    statuses: list[int] = []
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield large
+        under_way.release()
+        await let_go.wait()
+
+    async def send(client: httpx.AsyncClient) -> None:
+        header = sign("wsec_somebody-elses", large, at_s=int(time.time()))
+        statuses.append((await client.post(WEBHOOK, content=stuck(), headers={HEADER: header})).status_code)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(LARGE):
+                    tasks.start_soon(send, client)
+                for _ in range(LARGE):
+                    await under_way.acquire()
+                refused = await tell(client, large)
+                assert (refused.status_code, refused.json()["error"]) == (503, "at_capacity")
+                assert int(refused.headers["retry-after"]) >= 1
+                assert (await tell(client, {})).status_code == 200
+                let_go.set()
+            assert statuses == [401] * LARGE
+            assert (await tell(client, large + b"{}")).status_code == 200
 
 
 async def test_canary_sentences_are_in_no_log_and_no_answer(tmp_path: Path) -> None:

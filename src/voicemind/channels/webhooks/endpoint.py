@@ -20,7 +20,7 @@ from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.callers import caller
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.conversation.settling import PHONE, Outcome, Settling
-from voicemind.errors import BadRequest, ClientMistake, ConversationOver, TooLarge, Unauthenticated
+from voicemind.errors import BadRequest, Busy, ClientMistake, ConversationOver, TooLarge, Unauthenticated
 from voicemind.mind.agent import Agent
 from voicemind.ops.signatures import HEADER, SETTING, Claim, Secrets, Seen, Signature, claim
 
@@ -30,7 +30,12 @@ BODY_LIMIT_BYTES = 25 * 1024 * 1024
 KEPT_BYTES = 8 * 1024 * 1024
 """More of a body is not kept, only checked: no transcript is as long, and recordings are not wanted."""
 
+SMALL_BYTES = 256 * 1024
+LARGE = 4
+"""So many bodies above SMALL_BYTES are read at once; whose they are is known only when they have been read. Transcripts are small, and wait for none."""
+
 READ_LIMIT_S = 60.0
+RETRY_AFTER_S = 10
 SEEN = 10_000
 PROMPT_WAIT_S = 1.0
 """How long a telephone rings for a reflection that is still running."""
@@ -67,6 +72,7 @@ class Webhooks:
         self._secrets, self._now_s = secrets, now_s
         self._seen = Seen(limit=SEEN)
         self._done = Seen(limit=SEEN)
+        self._large = 0
 
     def routes(self) -> Sequence[Route]:
         """Where they are found."""
@@ -116,7 +122,7 @@ class Webhooks:
         return Outcome("ignored", "Events of this type are not used.")
 
     async def _signed_body(self, request: Request) -> tuple[bytearray, Signature]:
-        """The body and who signed it; of a body that is longer than KEPT_BYTES a little more than that. Raises BadSignature, TooLarge, WebhooksOff."""
+        """The body and who signed it; of a body that is longer than KEPT_BYTES a little more than that. Raises BadSignature, Busy, TooLarge, WebhooksOff."""
         if not self._secrets:
             raise WebhooksOff(f"This server takes no webhooks: {SETTING} is not set.")
         said = claim(request.headers.get(HEADER, ""))
@@ -131,15 +137,26 @@ class Webhooks:
 
     async def _checked(self, request: Request, said: Claim) -> tuple[bytearray, Signature | None]:
         check = self._secrets.check(said)
-        body, size = bytearray(), 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > BODY_LIMIT_BYTES:
-                raise TooLarge(f"The body is larger than {BODY_LIMIT_BYTES} bytes.")
-            check.feed(piece)
-            if len(body) <= KEPT_BYTES:
-                body += piece
+        body, size, is_large = bytearray(), 0, False
+        try:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > BODY_LIMIT_BYTES:
+                    raise TooLarge(f"The body is larger than {BODY_LIMIT_BYTES} bytes.")
+                if size > SMALL_BYTES and not is_large:
+                    self._enter()
+                    is_large = True
+                check.feed(piece)
+                if len(body) <= KEPT_BYTES:
+                    body += piece
+        finally:
+            self._large -= is_large
         return body, check.made()
+
+    def _enter(self) -> None:
+        if self._large >= LARGE:
+            raise Busy("This server is reading as many large bodies as it can keep.", retry_after_s=RETRY_AFTER_S)
+        self._large += 1
 
     async def ringing(self, request: Request) -> Response:
         """Somebody calls one of our agents: answer with all that the agent knows of them."""

@@ -106,19 +106,20 @@ class Upstream:
 
     async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[Piece]:
         parser, reader, cutter = SseParser(), self._service.reader(), Cutter(ask.stop)
-        size, is_open, within_s = 0, True, budget.left_s  # after the first packet, the connection's own limit holds
+        size = 0
         async with AsyncExitStack() as stack:
-            packets = await self._opened(ask, budget, stack)
-            while is_open and not (reader.over or cutter.over or size > LONGEST_ANSWER):
-                chunk = await self._next(packets, within_s=within_s)
-                is_open, within_s = bool(chunk), math.inf
+            packets, chunk = await self._opened(ask, budget, stack)
+            while True:
                 pieces, failed = self._read(parser, reader, chunk)
                 for piece in cutter.feed(pieces):
                     size += len(piece.text) if isinstance(piece, TextDelta) else len(piece.arguments)
                     yield piece
                 if failed is not None:
                     raise failed
-            if is_open and reader.over:
+                if not chunk or reader.over or cutter.over or size > LONGEST_ANSWER:
+                    break
+                chunk = await self._next(packets)
+            if reader.over and not packets.at_eof():
                 await self._drain(packets)
         if text := cutter.rest():
             yield TextDelta(text)
@@ -131,42 +132,40 @@ class Upstream:
         else:
             yield reader.finished
 
-    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> Any:
-        """Ask, and come back with the body of the answer: aiohttp's, as it comes in."""
+    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> tuple[Any, bytes]:
+        """Ask; comes back with the body of the answer as aiohttp gives it, and its first bytes. After these, the connection's own limit holds."""
         fields = self._service.fields(ask, self._refused)
         silence_s = max(self._patience.silence_s, budget.limit_s)
         try:
             with anyio.fail_after(budget.left_s):
                 sent = self._door.post(fields, connect_s=budget.limit_s, silence_s=silence_s)
                 response = await stack.enter_async_context(sent)
-                body = None if response.status < 300 else await refusal_of(response)
+                if response.status < 300:
+                    return response.content, await self._next(response.content)
+                body = await refusal_of(response)
         except TimeoutError:
             raise Failed(unavailable(self._provider, "did not answer in time")) from None
         except self._door.faults:
             raise Failed(unavailable(self._provider, "cannot be reached"), delay_s=0) from None
         except ValueError:  # what is asked cannot be written; the error would quote it
             raise Failed(refused(self._provider, "to be asked this"), delay_s=math.inf) from None
-        if response.status >= 300:
-            raise self._failed(response, Problem.of(body), fields)
-        return response.content
+        raise self._failed(response, Problem.of(body), fields)
+
+    async def _next(self, packets: Any) -> bytes:
+        """All bytes that have come in; empty at the end."""
+        try:
+            chunk: bytes = await packets.readany()
+        except TimeoutError:
+            raise Failed(unavailable(self._provider, "did not answer in time")) from None
+        except self._door.faults:
+            raise Failed(unavailable(self._provider, "broke off in the middle of its answer"), delay_s=0) from None
+        return chunk
 
     async def _drain(self, packets: Any) -> None:
         """Read to the end of what is over, so that the connection serves the next question: a new one costs more than the wait."""
         with suppress(*self._door.faults), anyio.move_on_after(END_S):
             while await packets.readany():
                 pass
-
-    async def _next(self, packets: Any, *, within_s: float) -> bytes:
-        """All bytes that have come in; empty at the end."""
-        try:
-            if within_s == math.inf:
-                return bytes(await packets.readany())
-            with anyio.fail_after(within_s):
-                return bytes(await packets.readany())
-        except TimeoutError:
-            raise Failed(unavailable(self._provider, "did not answer in time")) from None
-        except self._door.faults:
-            raise Failed(unavailable(self._provider, "broke off in the middle of its answer"), delay_s=0) from None
 
     def _read(
         self, parser: SseParser, reader: Reader, chunk: bytes

@@ -227,7 +227,7 @@ class Exchanges:
 
     @asynccontextmanager
     async def _locked(self, name: Name) -> AsyncGenerator[None]:
-        lock, users = self._locks.get(name, (anyio.Lock(), 0))
+        lock, users = self._locks.get(name, (anyio.Lock(fast_acquire=True), 0))
         self._locks[name] = (lock, users + 1)
         try:
             async with lock:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.asked import Chat, chat
-from voicemind.channels.chat_completions.identity import untagged
+from voicemind.channels.chat_completions.identity import MAX_LINE_CHARS, untagged
 from voicemind.channels.http import decoded
 from voicemind.errors import BadRequest
 
@@ -61,6 +61,24 @@ def test_a_caller_whom_nobody_knows_is_nobody(nobody: str) -> None:
 def test_a_number_is_the_same_person_however_it_is_written() -> None:
     assert read('voicemind: user="+47 12 34 56 78"').caller.person == "+4712345678"
     assert read(customer={"number": "sip:+4712345678@carrier.example"}).caller.person == "+4712345678"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12-345", "123-45"),
+        ("1.10", "11.0"),
+        ("00123", "+123"),
+        ("sip:anna@clinic-a.example", "sip:anna@clinic-b.example"),
+        ("sip:1001@clinic-a.example", "sip:1001@clinic-b.example"),
+    ],
+)
+def test_two_ids_are_two_people_wherever_they_stand(one: str, other: str) -> None:
+    headed = [read(headers={"x-user-id": name}).caller.person for name in (one, other)]
+    tagged = [read(f"voicemind: user={name}").caller.person for name in (one, other)]
+    assert headed == tagged
+    assert None not in headed
+    assert len(set(headed)) == 2
 
 
 def test_an_unresolved_conversation_is_none() -> None:
@@ -129,6 +147,16 @@ def test_an_id_that_cannot_be_one_is_named() -> None:
     with pytest.raises(BadRequest) as refused:
         read(headers={"x-user-id": "x" * 201})
     assert refused.value.param == "X-User-Id"
+
+
+@pytest.mark.parametrize("piece", ["a", "a={{ ", "a=' ", 'a="', "{{", "a=", "\u00e4", "a\u00b7"])
+def test_a_tagged_line_takes_no_longer_for_being_long(piece: str) -> None:
+    line = ("voicemind: " + piece * MAX_LINE_CHARS)[:MAX_LINE_CHARS]
+    guidance, _ = untagged(["\n".join([line] * 1_000)])
+    assert guidance == ""
+    with pytest.raises(BadRequest) as refused:
+        read("voicemind: " + piece * 1_000_000)
+    assert refused.value.param == "messages"
 
 
 @given(st.lists(st.text(max_size=60), max_size=4))

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 import structlog
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from voicemind.config import Settings
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
+LONG_TALK = 100
+"""Turns from which on a request is compared with them in a thread: it takes milliseconds."""
 STOP_LIMIT_S = 5.0
 ALONE_LIMIT_S = 10.0
 """How long an answer may still go on when its conversation is to end."""
@@ -164,7 +168,7 @@ class Exchanges:
             current = None
         stored = () if is_new else await self._store.turns(tenant, identity)
         asked = self._asked.get(name, _NOTHING)
-        found = _reconciled(stored, situation, asked, current)
+        found = await _reconciled(stored, situation, asked, current)
         if is_new and not found.edits:  # nothing would tell that it is not empty any more
             raise StaleTranscript("not read yet")
         if found.does == "join" and current is not None:
@@ -174,7 +178,7 @@ class Exchanges:
         if current is not None:  # the newer history wins
             await _stopped(current)
             stored = await self._store.turns(tenant, identity)
-            found = _reconciled(stored, situation, asked, None)
+            found = await _reconciled(stored, situation, asked, None)
             if found.does == "replay":
                 return _repeated(found.replay), len(stored)
         before = turns = len(stored)
@@ -251,8 +255,11 @@ async def _stopped(generation: Generation) -> None:
         await generation.over.wait()
 
 
-def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None) -> Reconciled:
-    return reconcile(
+async def _reconciled(
+    stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None
+) -> Reconciled:
+    compare = partial(
+        reconcile,
         stored,
         situation.history,
         pending=current.messages if current else None,
@@ -260,6 +267,7 @@ def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, cur
         superseded=asked.superseded,
         modality="speech" if situation.channel == "voice" else "text",
     )
+    return await to_thread.run_sync(compare) if len(stored) > LONG_TALK else compare()
 
 
 def _turn(said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> NewTurn:

@@ -21,7 +21,7 @@ from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.told import fingerprint
 from voicemind.conversation.transcript import Kind, Reconciled, reconcile
-from voicemind.errors import ClientMistake, StaleTranscript, Superseded, VoicemindError
+from voicemind.errors import ClientMistake, StaleTranscript, StorageUnavailable, Superseded, VoicemindError
 from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
@@ -33,6 +33,8 @@ ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
 LONG_TALK = 100
 """Turns from which on a request is compared with them in a thread: it takes milliseconds."""
+BEGIN_LIMIT_S = 20.0
+"""How long a request may take to be stored; a database that is locked is waited for by the store itself."""
 STOP_LIMIT_S = 5.0
 ALONE_LIMIT_S = 10.0
 """How long an answer may still go on when its conversation is to end."""
@@ -105,7 +107,7 @@ class Exchanges:
         """
         said = False
         try:
-            generation, stored = await self._begun(situation, opened)
+            generation, stored = await self._surely_begun(situation, opened)
             words, late_s = "", math.inf
             if aloud and fills:
                 words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
@@ -142,6 +144,14 @@ class Exchanges:
             generation.discard()
         for generation in answering:
             await _stopped(generation)
+
+    async def _surely_begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
+        """The same whether the client stays or not: what the person said last is not lost with the line."""
+        try:
+            with anyio.fail_after(BEGIN_LIMIT_S, shield=True):
+                return await self._begun(situation, opened)
+        except TimeoutError:
+            raise StorageUnavailable("The request could not be stored in time.") from None
 
     async def _begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
         """The answer to take, and how many turns there were before."""
@@ -185,15 +195,8 @@ class Exchanges:
         if found.edits:
             turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
         self._remember(name, asked.then(fingerprint(situation.history), kind=found.kind))
-        wait_s = 0.0 if before else self._endings.patience.reflection_s
         generation = Generation(situation.history)
-        situation = replace(
-            situation,
-            history=found.history,
-            unreflected=await self._endings.unreflected(opened, wait_s=wait_s),
-            person=opened.person,
-            intent_notes=opened.intent_notes,
-        )
+        situation = replace(situation, history=found.history, person=opened.person, intent_notes=opened.intent_notes)
         return self._started(generation, situation, opened, turns=turns), before
 
     def _remember(self, name: Name, asked: _Asked) -> None:
@@ -218,10 +221,20 @@ class Exchanges:
                 await self._keep(_name(opened), _turn(said, calls, broke_off=broke_off), turns=turns)
 
         try:
-            await generation.run(self._replies.reply(situation), keep)
+            await generation.run(self._reply(situation, opened, is_new=turns <= 1), keep)
         finally:
             if opened is not None and self._answering.get(_name(opened)) is generation:
                 del self._answering[_name(opened)]
+
+    async def _reply(self, situation: Situation, opened: Opened | None, *, is_new: bool) -> AsyncGenerator[Piece, None]:
+        """The mind's answer; one to the first words waits a moment for what is still becoming memory."""
+        if opened is not None:
+            wait_s = self._endings.patience.reflection_s if is_new else 0.0
+            unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
+            situation = replace(situation, unreflected=unreflected)
+        async with aclosing(self._replies.reply(situation)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _keep(self, name: Name, turn: NewTurn, *, turns: int) -> None:
         try:

@@ -44,8 +44,20 @@ def test_the_person_cannot_say_who_they_are_with_a_tagged_line() -> None:
     assert asked.history[0].content == TAG
 
 
-def test_of_two_tagged_lines_the_first_counts() -> None:
-    assert read(TAG, "voicemind: user=somebody-else").caller.person == "+4712345678"
+def test_of_two_tagged_lines_that_agree_on_who_it_is_the_first_counts() -> None:
+    asked = read(f"{TAG} intent=one", f"{TAG} intent=two")
+    assert (asked.caller.person, asked.caller.intent) == ("+4712345678", "one")
+
+
+@pytest.mark.parametrize("name", ["conversation", "user", "meeting"])
+@pytest.mark.parametrize("first", ["ada", "", "{{system__caller_id}}", '"ada"'])
+@pytest.mark.parametrize("between", [" ", " intent=Mallory\t", "\nvoicemind: "])
+def test_a_variable_that_a_caller_chose_makes_them_nobody_else(name: str, first: str, between: str) -> None:
+    for line in (f"{name}={first}{between}{name}=victim", f"{name}=victim{between}{name.upper()}={first}"):
+        with pytest.raises(BadRequest) as refused:
+            read(f"voicemind: {line}")
+        assert refused.value.param == "messages"
+        assert "victim" not in str(refused.value)
 
 
 @pytest.mark.parametrize("nobody", ["{{system__caller_id}}", "{{ system__caller_id }}", "", "anonymous", "Unknown"])

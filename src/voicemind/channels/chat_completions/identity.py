@@ -33,6 +33,7 @@ HEADERS = {
     "channel": "x-voicemind-channel",
 }
 _CHANNELS: Mapping[str | None, Channel] = {"voice": "voice", "text": "text"}
+_WHO = frozenset({"conversation", "user", "meeting"})
 _TAGGED = re.compile(r"^[ \t]*voicemind:(?P<said>.*)$\n?", re.IGNORECASE | re.MULTILINE)
 _PAIR = re.compile(r"(?<![^\s,;])(\w{1,40})=(\"[^\"]*\"|'[^']*'|\{\{[^{}]*\}\}|\S*)")
 MAX_LINE_CHARS = 2_000
@@ -54,15 +55,17 @@ class Caller:
 def untagged(system: Sequence[str]) -> tuple[str, dict[str, str]]:
     """What the system messages say without their tagged lines, and what those say; of two that say the same thing the first counts.
 
-    Raises BadRequest for a line that is too long.
+    Raises BadRequest for a line that is too long, and where two do not agree on who it is: one of them may be a variable that a caller chose.
     """
     said: dict[str, str] = {}
 
     def take(line: re.Match[str]) -> str:
         if len(line["said"]) > MAX_LINE_CHARS:
             raise BadRequest(f"The line voicemind: is longer than {MAX_LINE_CHARS} characters.", param="messages")
-        for name, value in _PAIR.findall(line["said"]):
-            said.setdefault(name.lower(), value.strip("\"'"))
+        for key, given in _PAIR.findall(line["said"]):
+            name, value = key.lower(), given.strip("\"'")
+            if said.setdefault(name, value) != value and name in _WHO:
+                raise BadRequest(f"The line voicemind: says two different things for {name}=.", param="messages")
         return ""
 
     texts = [_TAGGED.sub(take, text).strip() if "voicemind:" in text.lower() else text for text in system]

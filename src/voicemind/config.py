@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment. Each field has a sentence, a default and, where it is a number, a unit."""
+"""Settings, all of them. Each field has a sentence, a default and, where it is a number, a unit."""
 
 from __future__ import annotations
 

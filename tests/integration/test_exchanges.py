@@ -8,6 +8,7 @@ import anyio
 import pytest
 from tests.reflecting import KEY, TENANT, USER, Home
 
+from voicemind.conversation import exchange as exchanges
 from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.opening import Opened
 from voicemind.errors import ConversationOver, ProviderUnavailable, Superseded
@@ -16,7 +17,7 @@ from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.context import Minds
 from voicemind.mind.reply import Replies, Situation, Wishes
 from voicemind.store.contract import Store
-from voicemind.store.values import Turn
+from voicemind.store.values import NewTurn, Turn
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -177,6 +178,75 @@ async def test_a_client_that_leaves_stops_the_model_and_the_part_it_got_is_store
         assert (last.generated, last.interrupted, last.heard) == ("One two ", True, None)
 
 
+class Lingering(Slow):
+    """Takes its time to fall silent."""
+
+    def __init__(self, *answers: Sequence[Piece | Exception] | str) -> None:
+        super().__init__(*answers)
+        self.silent = anyio.Event()
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
+        try:
+            async with aclosing(super().stream(ask)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            if len(self.asked) == 1:
+                with anyio.CancelScope(shield=True):
+                    await self.silent.wait()
+
+
+async def test_a_request_that_is_sent_again_as_its_answer_is_being_given_up_gets_a_whole_one(store: Store) -> None:
+    llm = Lingering("One two three.", "One two three.")
+    async with place(store, llm) as there:
+        answer = there.pieces("Count", aloud=True)
+        llm.go(1)
+        assert await anext(answer) == TextDelta("One ")
+        await answer.aclose()
+        again: list[str] = []
+
+        async def ask() -> None:
+            again.append(await there.said("Count", aloud=True))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            llm.silent.set()
+            llm.go()
+        assert again == ["One two three. "]
+        assert await there.transcript() == [("user", "Count"), ("agent", "One two three.")]
+
+
+async def test_an_answer_that_may_be_made_from_what_was_erased_is_not_stored(store: Store) -> None:
+    async with place(store, Slow("I remember it.", "I know nothing.")) as there:
+        answer = there.pieces("What do you know?")
+        there.llm.go(1)
+        await anext(answer)
+        await there.exchanges.doubt(TENANT)
+        with pytest.raises(Superseded):
+            await anext(answer)
+        await answer.aclose()
+        assert await there.transcript() == [("user", "What do you know?")]
+        there.llm.go()
+        assert await there.said("What do you know?") == "I know nothing. "
+
+
+async def test_a_conversation_that_is_ended_while_it_is_answered_keeps_what_was_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "ALONE_LIMIT_S", 0.01)
+    async with place(store, Slow("One two three.")) as there:
+        answer = there.pieces("Count")
+        there.llm.go(1)
+        await anext(answer)
+        async with there.exchanges.alone(there.opened):
+            await there.home.endings.end(there.opened)
+        with pytest.raises(Superseded):
+            await anext(answer)
+        await answer.aclose()
+        assert await there.transcript() == [("user", "Count"), ("agent", "One")]
+
+
 async def test_the_last_words_of_the_person_survive_a_hang_up_before_any_answer(store: Store) -> None:
     async with place(store, Slow("Never said.")) as there:
         answer = there.pieces("My cat died.")
@@ -252,6 +322,14 @@ async def test_an_empty_answer_is_never_given_to_a_voice_platform(store: Store) 
         assert await there.said("Hi", aloud=True)
 
 
+async def test_nothing_is_said_for_the_agent_where_nobody_wants_that(store: Store) -> None:
+    async with place(store, Slow([], [ProviderUnavailable("gone", provider="x")]), apologises=False) as there:
+        there.llm.go()
+        assert await there.said("Hi", aloud=True) == ""
+        with pytest.raises(ProviderUnavailable):
+            await there.said("Hi", "", "Hello?", aloud=True)
+
+
 async def test_a_filler_comes_first_where_the_answer_is_late_and_comes_back_as_nothing(store: Store) -> None:
     async with place(store, Slow("Hello Anna.", "Fine."), filler_after_s=0.01) as there:
         answer = there.pieces("Hi", aloud=True)
@@ -265,6 +343,23 @@ async def test_a_filler_comes_first_where_the_answer_is_late_and_comes_back_as_n
         turns = await there.turns()
         assert [turn.generated.strip() for turn in turns] == ["Hi", "Hello Anna.", "How are you?", "Fine."]
         assert not turns[1].interrupted
+
+
+async def test_what_another_process_stored_since_the_conversation_was_opened_is_seen(store: Store) -> None:
+    async with place(store, Slow("Hello again.")) as there:
+        there.llm.go()
+        for turn in (NewTurn("user", "Hi", heard="Hi"), NewTurn("agent", "Hello.", heard="Hello.")):
+            await store.append_turn(TENANT, CALL, turn)
+        assert await there.said("Hi") == "Hello."
+        await there.said("Hi", "Hello.", "Still there?")
+        assert [role for role, _ in await there.transcript()] == ["user", "agent", "user", "agent"]
+
+
+async def test_a_platform_may_have_the_agent_begin(store: Store) -> None:
+    async with place(store, Slow("Hello, who is there?")) as there:
+        there.llm.go()
+        await there.said("...")
+        assert await there.transcript() == [("agent", "Hello, who is there?")]
 
 
 async def test_nothing_is_answered_in_a_conversation_that_has_ended(store: Store) -> None:

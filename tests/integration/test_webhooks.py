@@ -183,6 +183,17 @@ async def test_a_call_that_never_reached_us_is_remembered_too(client: httpx.Asyn
     assert any("Biscuit" in line for line in await remembered(client, user="%2B15550001234"))
 
 
+async def test_a_call_that_was_erased_does_not_come_back_when_it_is_told_again(tmp_path: Path) -> None:
+    event = said(item("user", RIGHT), **begun(role_id="counsellor", system__caller_id="+15550001234"))
+    async with in_process(tmp_path, elevenlabs_webhook_secret=SECRET) as client:
+        assert (await tell(client, event)).json()["status"] == "settled"
+        await reflected(client)
+        (await client.delete(f"{API}/conversations/conv_1")).raise_for_status()
+    async with in_process(tmp_path, elevenlabs_webhook_secret=SECRET) as client:
+        assert (await tell(client, event)).json()["status"] == "ignored"
+        assert (await client.get(f"{API}/conversations/conv_1")).status_code == 404
+
+
 async def test_an_agent_can_be_known_by_its_name_on_the_platform(client: httpx.AsyncClient) -> None:
     definition = {
         "slug": "ferryman",

@@ -54,6 +54,8 @@ def test_a_caller_whom_nobody_knows_is_nobody(nobody: str) -> None:
     assert asked.caller.person is None
     assert asked.caller.conversation_id == "c1"
     assert read(headers={"x-user-id": nobody}).caller.person is None
+    for extra in ({"user_id": nobody}, {"patient_id": nobody}):
+        assert read(elevenlabs_extra_body=extra, user=nobody, metadata={"user_id": nobody}).caller.person is None
 
 
 def test_a_number_is_the_same_person_however_it_is_written() -> None:

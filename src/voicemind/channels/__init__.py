@@ -1,1 +1,1 @@
-"""Ways in: one folder for each wire protocol."""
+"""Ways in: one folder for each wire protocol, and the door before all of them."""

@@ -20,9 +20,15 @@ _NOBODY = frozenset({*_WITHHELD, *_SPELT, *(f"+{keys}" for keys in _SPELT), "non
 def somebody(name: str | None) -> str | None:
     """The id of a person as it was given; None where it says that nobody knows, is a template that was not filled in, or can be no id."""
     said = (name or "").strip()
-    if not said or said.lower() in _NOBODY or "{{" in said or len(said) > MAX_ID_CHARS or not said.isprintable():
+    if is_nobody(said) or "{{" in said or len(said) > MAX_ID_CHARS or not said.isprintable():
         return None
     return said
+
+
+def is_nobody(name: str | None) -> bool:
+    """Whether this says that nobody knows who it is."""
+    said = (name or "").strip().lower()
+    return not said or said in _NOBODY
 
 
 def caller(number: str | None) -> str | None:

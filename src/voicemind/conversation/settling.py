@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
-
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
-from voicemind.conversation.live import END_LIMIT_S, Live
+from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, UnknownAgent, UnknownConversation
 from voicemind.store.contract import Store
@@ -67,7 +64,9 @@ class Settling:
         except (UnknownAgent, UnknownConversation):
             return Outcome("ignored", "The agent of this conversation is gone.")
         if opened is None:
-            return Outcome("ignored", "This call is not known here, and it does not say with whom and by whom it was.")
+            return Outcome(
+                "ignored", "This call is not known here (any more), or does not say with whom and by whom it was."
+            )
         for other in known[1:]:
             if not other.turns:  # it was opened for this call under an id that nobody used
                 await self._endings.end_anyhow(tenant, other.id)
@@ -95,7 +94,7 @@ class Settling:
         return sorted(known, key=lambda conversation: not conversation.turns)
 
     async def _taken_over(self, tenant: str, told: Told) -> Opened | None:
-        """A new conversation for a call that went past us; None where agent or person cannot be told."""
+        """A new conversation for a call that went past us; None where agent or person cannot be told, or where it was erased here."""
         if not told.people or not told.conversations or not told.turns:
             return None
         for name in told.agents:
@@ -103,12 +102,15 @@ class Settling:
                 agent = await self._opening.agent(tenant, name)
             except UnknownAgent:
                 continue
+            person, identity = told.people[0], told.platform_id or told.conversations[0]
+            if await self._store.erased(agent.mind_key(tenant, person), entries=(), talks=(identity,)):
+                return None
             try:
                 return await self._opening.open(
                     agent,
                     tenant=tenant,
-                    user_id=told.people[0],
-                    conversation_id=told.platform_id or told.conversations[0],
+                    user_id=person,
+                    conversation_id=identity,
                     channel=CHANNEL,
                 )
             except BadRequest:  # it belongs to another
@@ -118,9 +120,7 @@ class Settling:
     async def _settle(self, opened: Opened, turns: tuple[NewTurn, ...]) -> Outcome:
         tenant, identity = opened.conversation.tenant, opened.conversation.id
         await self._live.end(tenant, identity)
-        async with AsyncExitStack() as stack:
-            with anyio.move_on_after(END_LIMIT_S):
-                await stack.enter_async_context(self._exchanges.alone(opened))
+        async with self._exchanges.alone(opened):
             settled = bool(turns) and await self._store.settle_turns(tenant, identity, turns)
             await self._endings.end(opened)
         if settled:

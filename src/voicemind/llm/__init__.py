@@ -1,1 +1,1 @@
-"""Language models: one contract, one file per provider."""
+"""Language models: one contract, one file per provider, and several models as one."""

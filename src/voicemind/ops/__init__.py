@@ -1,1 +1,1 @@
-"""Running it: keys, limits, logs, health."""
+"""Running it: keys, signatures, limits, connections, logs."""

@@ -1,1 +1,1 @@
-"""What must not be lost: users, minds, conversations, turns and waiting reflections."""
+"""What must not be lost: people, minds, conversations, turns, meetings and waiting reflections."""

@@ -42,6 +42,7 @@ _COLUMNS = (
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
 )
+_NEW = sa.insert(conversations)
 _ONE_LOCKED = _ONE.with_for_update()
 _STALE = (
     sa.select(*_COLUMNS)
@@ -120,7 +121,7 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
         meeting_id=opening.meeting_id,
         intent_notes=storable(opening.intent.notes),
     )
-    connection.execute(sa.insert(conversations), {column.name: getattr(made, column.name) for column in _COLUMNS})
+    connection.execute(_NEW, {column.name: getattr(made, column.name) for column in _COLUMNS})
     return made
 
 

@@ -19,6 +19,8 @@ _TALKS = (
     .scalar_subquery()
     .label("conversations")
 )
+_KNOWN = sa.select(users.c.id).where(users.c.tenant == sa.bindparam("tenant"), users.c.id == sa.bindparam("id"))
+_NEW = sa.insert(users)
 _ALL = sa.select(users, _TALKS).where(users.c.tenant == sa.bindparam("tenant"))
 
 
@@ -32,9 +34,8 @@ def one(connection: Connection, tenant: str, user_id: str) -> User:
 
 def ensure(connection: Connection, tenant: str, user_id: str, *, anonymous: bool, now: datetime) -> None:
     """Make the person where we did not know them."""
-    known = sa.select(users.c.id).where(users.c.tenant == tenant, users.c.id == user_id)
-    if connection.execute(known).first() is None:
-        connection.execute(sa.insert(users).values(tenant=tenant, id=user_id, anonymous=anonymous, created_at=now))
+    if connection.execute(_KNOWN, {"tenant": tenant, "id": user_id}).first() is None:
+        connection.execute(_NEW, {"tenant": tenant, "id": user_id, "anonymous": anonymous, "created_at": now})
 
 
 def listed(connection: Connection, tenant: str, *, after: str | None, limit: int) -> tuple[User, ...]:

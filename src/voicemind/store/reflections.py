@@ -41,6 +41,18 @@ class Finish:
     notes: str
 
 
+_PENDING = (
+    sa.select(sa.func.count())
+    .select_from(reflections.join(minds, minds.c.id == reflections.c.mind_id))
+    .where(
+        minds.c.tenant == sa.bindparam("tenant"),
+        minds.c.agent == sa.bindparam("agent"),
+        minds.c.user_id == sa.bindparam("user_id"),
+        reflections.c.status.in_(PENDING),
+    )
+)
+
+
 def one(connection: Connection, tenant: str, conversation_id: str) -> Reflection | None:
     """The reflection of a conversation, if it has one."""
     row = connection.execute(_ONE, {"tenant": tenant, "conversation_id": conversation_id}).first()
@@ -169,17 +181,8 @@ def retried(connection: Connection, *, tenant: str, conversation_id: str) -> Ref
 
 def pending(connection: Connection, key: MindKey) -> int:
     """How many on this mind are waiting or running."""
-    statement = (
-        sa.select(sa.func.count())
-        .select_from(reflections.join(minds, minds.c.id == reflections.c.mind_id))
-        .where(
-            minds.c.tenant == key.tenant,
-            minds.c.agent == key.agent,
-            minds.c.user_id == key.user_id,
-            reflections.c.status.in_(PENDING),
-        )
-    )
-    return int(connection.execute(statement).scalar_one())
+    named = {"tenant": key.tenant, "agent": key.agent, "user_id": key.user_id}
+    return int(connection.execute(_PENDING, named).scalar_one())
 
 
 def _set(connection: Connection, reflection_id: str, **values: Any) -> None:

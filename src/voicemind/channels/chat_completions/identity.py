@@ -77,14 +77,14 @@ def caller(
         (_inside(request.metadata, "conversation_id"), "metadata.conversation_id"),
     )
     person = _first(
-        (extra.patient_id, prefix + "patient_id"),
-        (extra.user_id, prefix + "user_id"),
+        (_named(extra.patient_id), prefix + "patient_id"),
+        (_named(extra.user_id), prefix + "user_id"),
         (_somebody(headers.get(HEADERS["user"])), "X-User-Id"),
         (_somebody(tagged.get("user")), "voicemind: user"),
         (_somebody(_number(request)), "customer.number"),
-        (_inside(request.metadata, "user_id"), "metadata.user_id"),
-        (request.user_id, "user_id"),
-        (request.user, "user"),
+        (_named(_inside(request.metadata, "user_id")), "metadata.user_id"),
+        (_named(request.user_id), "user_id"),
+        (_named(request.user), "user"),
     )
     meeting = _first(
         (extra.meeting_id, prefix + "meeting_id"),
@@ -137,6 +137,11 @@ def _somebody(value: str | None) -> str | None:
     """What may be a caller's number; who withholds it is nobody. What can be no id at all stays, and is refused as one."""
     is_id = value is not None and len(value) <= MAX_ID_CHARS and value.isprintable()
     return callers.caller(value) if is_id else value
+
+
+def _named(value: str | int | None) -> str | int | None:
+    """An id as the caller wrote it; words that say that nobody knows are none, for all whom they are said of would share one mind."""
+    return None if isinstance(value, str) and callers.is_nobody(value) else value
 
 
 def _number(request: wire.Request) -> str | None:

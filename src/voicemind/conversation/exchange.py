@@ -19,7 +19,7 @@ from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.told import fingerprint
 from voicemind.conversation.transcript import Kind, Reconciled, reconcile
-from voicemind.errors import ProviderError, StaleTranscript, StorageUnavailable, Superseded
+from voicemind.errors import ClientMistake, StaleTranscript, Superseded, VoicemindError
 from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
 STOP_LIMIT_S = 5.0
+ALONE_LIMIT_S = 10.0
+"""How long an answer may still go on when its conversation is to end."""
 KNOWN = 10_000
 """Conversations whose last requests are remembered."""
 MOST_SUPERSEDED = 16
@@ -97,34 +99,45 @@ class Exchanges:
         conversation nothing is stored. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
         ConversationOver, Superseded.
         """
-        generation, stored = await self._begun(situation, opened)
-        words, late_s = "", math.inf
-        if aloud and fills:
-            words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
         said = False
         try:
+            generation, stored = await self._begun(situation, opened)
+            words, late_s = "", math.inf
+            if aloud and fills:
+                words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
             async with aclosing(generation.taken(filler=words, after_s=late_s)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Finished) and aloud and not said and self._manners.apologises:
                         yield TextDelta(apology(situation.agent.language))  # a platform hangs up where nothing is said
                     said = said or not isinstance(piece, TextDelta) or piece.text != words
                     yield piece
-        except (ProviderError, StorageUnavailable, Superseded) as error:
-            if not aloud or not self._manners.apologises:
+        except VoicemindError as error:
+            is_ours = not isinstance(error, ClientMistake) or isinstance(error, Superseded)
+            if not (aloud and self._manners.apologises and is_ours):
                 raise
             log.warning("an answer was spoken for", code=error.code)
-            if not said and not isinstance(error, Superseded):
+            if not said:
                 yield TextDelta(apology(situation.agent.language))
             yield Finished()
 
     @asynccontextmanager
     async def alone(self, opened: Opened) -> AsyncGenerator[None]:
-        """Wait until nothing is being answered in this conversation, and let nothing be meanwhile: an ending must find the last reply."""
+        """Let nothing be answered in this conversation: an ending must find the last reply. What takes longer than ALONE_LIMIT_S is stopped."""
         name = _name(opened)
         async with self._locked(name):
             if generation := self._answering.get(name):
-                await generation.over.wait()
+                with anyio.move_on_after(ALONE_LIMIT_S):
+                    await generation.over.wait()
+                await _stopped(generation)
             yield
+
+    async def doubt(self, tenant: str) -> None:
+        """Something was erased: no answer that is on its way may have been made from it. Asked again, it is made anew."""
+        answering = [generation for name, generation in self._answering.items() if name[0] == tenant]
+        for generation in answering:
+            generation.discard()
+        for generation in answering:
+            await _stopped(generation)
 
     async def _begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
         """The answer to take, and how many turns there were before."""
@@ -145,8 +158,11 @@ class Exchanges:
     ) -> tuple[Generation, int]:
         """Raises StaleTranscript where another process wrote meanwhile; one that `is_new` is taken for empty until that is said."""
         tenant, identity = name
-        stored = () if is_new else await self._store.turns(tenant, identity)
         current = self._answering.get(name)
+        if current is not None and current.is_stopped:
+            await _stopped(current)
+            current = None
+        stored = () if is_new else await self._store.turns(tenant, identity)
         asked = self._asked.get(name, _NOTHING)
         found = _reconciled(stored, situation, asked, current)
         if is_new and not found.edits:  # nothing would tell that it is not empty any more
@@ -156,9 +172,7 @@ class Exchanges:
         if found.does == "replay":
             return _repeated(found.replay), len(stored)
         if current is not None:  # the newer history wins
-            current.stop()
-            with anyio.move_on_after(STOP_LIMIT_S):
-                await current.over.wait()
+            await _stopped(current)
             stored = await self._store.turns(tenant, identity)
             found = _reconciled(stored, situation, asked, None)
             if found.does == "replay":
@@ -228,6 +242,13 @@ class Exchanges:
 
 def _name(opened: Opened) -> Name:
     return opened.conversation.tenant, opened.conversation.id
+
+
+async def _stopped(generation: Generation) -> None:
+    """Stop it and wait until what it said is stored."""
+    generation.stop()
+    with anyio.move_on_after(STOP_LIMIT_S):
+        await generation.over.wait()
 
 
 def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None) -> Reconciled:

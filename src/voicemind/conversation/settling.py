@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
-
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
-from voicemind.conversation.live import END_LIMIT_S, Live
+from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, UnknownAgent, UnknownConversation
 from voicemind.store.contract import Store
@@ -123,9 +120,7 @@ class Settling:
     async def _settle(self, opened: Opened, turns: tuple[NewTurn, ...]) -> Outcome:
         tenant, identity = opened.conversation.tenant, opened.conversation.id
         await self._live.end(tenant, identity)
-        async with AsyncExitStack() as stack:
-            with anyio.move_on_after(END_LIMIT_S):
-                await stack.enter_async_context(self._exchanges.alone(opened))
+        async with self._exchanges.alone(opened):
             settled = bool(turns) and await self._store.settle_turns(tenant, identity, turns)
             await self._endings.end(opened)
         if settled:

@@ -13,6 +13,7 @@ from tests.reflecting import KEY, LIMIT_S, TENANT, USER, Home, Remembers, finish
 from voicemind.conversation import session as sessions
 from voicemind.conversation.ending import Patience
 from voicemind.conversation.erasing import Erasing
+from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened
@@ -84,7 +85,8 @@ class House:
         self.store, self.llm, self.live, minds = store, Recites(), Live(limit=5), Minds(store)
         archives = Archives(store, ScriptedEmbedder())
         self.replies = Replies(self.llm, minds, archives)
-        self.erasing = Erasing(store, self.live, minds, archives)
+        self.exchanges = Exchanges(store, self.replies, self.home.endings)
+        self.erasing = Erasing(store, self.live, self.exchanges, minds, archives)
         self.meetings = Meetings(store, self.home.opening, self.home.endings, self.live, Intents(self.llm, minds))
 
     async def ended(self, name: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from tests.reflecting import KEY, TENANT, USER, Home
 
+from voicemind.conversation import exchange as exchanges
 from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.opening import Opened
 from voicemind.errors import ConversationOver, ProviderUnavailable, Superseded
@@ -177,16 +178,88 @@ async def test_a_client_that_leaves_stops_the_model_and_the_part_it_got_is_store
         assert (last.generated, last.interrupted, last.heard) == ("One two ", True, None)
 
 
+class Lingering(Slow):
+    """Takes its time to fall silent."""
+
+    def __init__(self, *answers: Sequence[Piece | Exception] | str) -> None:
+        super().__init__(*answers)
+        self.silent = anyio.Event()
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
+        try:
+            async with aclosing(super().stream(ask)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            if len(self.asked) == 1:
+                with anyio.CancelScope(shield=True):
+                    await self.silent.wait()
+
+
+async def test_a_request_that_is_sent_again_as_its_answer_is_being_given_up_gets_a_whole_one(store: Store) -> None:
+    llm = Lingering("One two three.", "One two three.")
+    async with place(store, llm) as there:
+        answer = there.pieces("Count", aloud=True)
+        llm.go(1)
+        assert await anext(answer) == TextDelta("One ")
+        await answer.aclose()
+        again: list[str] = []
+
+        async def ask() -> None:
+            again.append(await there.said("Count", aloud=True))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            llm.silent.set()
+            llm.go()
+        assert again == ["One two three. "]
+        assert await there.transcript() == [("user", "Count"), ("agent", "One two three.")]
+
+
+async def test_an_answer_that_may_be_made_from_what_was_erased_is_not_stored(store: Store) -> None:
+    async with place(store, Slow("I remember it.", "I know nothing.")) as there:
+        answer = there.pieces("What do you know?")
+        there.llm.go(1)
+        await anext(answer)
+        await there.exchanges.doubt(TENANT)
+        with pytest.raises(Superseded):
+            await anext(answer)
+        await answer.aclose()
+        assert await there.transcript() == [("user", "What do you know?")]
+        there.llm.go()
+        assert await there.said("What do you know?") == "I know nothing. "
+
+
+async def test_a_conversation_that_is_ended_while_it_is_answered_keeps_what_was_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "ALONE_LIMIT_S", 0.01)
+    async with place(store, Slow("One two three.")) as there:
+        answer = there.pieces("Count")
+        there.llm.go(1)
+        await anext(answer)
+        async with there.exchanges.alone(there.opened):
+            await there.home.endings.end(there.opened)
+        with pytest.raises(Superseded):
+            await anext(answer)
+        await answer.aclose()
+        assert await there.transcript() == [("user", "Count"), ("agent", "One")]
+
+
 async def test_the_last_words_of_the_person_survive_a_hang_up_before_any_answer(store: Store) -> None:
     async with place(store, Slow("Never said.")) as there:
         answer = there.pieces("My cat died.")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anext, answer)
-            await anyio.wait_all_tasks_blocked()
-            tasks.cancel_scope.cancel()
+            tasks.start_soon(_cancel, tasks.cancel_scope)  # as soon as the request has come
         await answer.aclose()
         async with there.exchanges.alone(there.opened):
             assert await there.transcript() == [("user", "My cat died.")]
+
+
+async def _cancel(scope: anyio.CancelScope) -> None:
+    scope.cancel()
 
 
 async def test_what_was_cut_off_by_the_person_is_stored_as_heard(store: Store) -> None:

@@ -72,6 +72,27 @@ def test_a_server_without_the_key_of_its_model_does_not_start(kind: str, tmp_pat
     assert refused.value.setting == f"VOICEMIND_{kind.upper()}_API_KEY"
 
 
+async def test_the_service_is_given_up_when_our_client_goes_away_before_the_first_word(tmp_path: Path) -> None:
+    given = {"llm": "openai", "openai_api_key": KEY, "first_byte_s": 60, "reflection": "scripted"}
+    body = {
+        "model": "thalia",
+        "stream": True,
+        "messages": [{"role": "user", "content": "Are you there?"}],
+        "user": "ada",
+    }
+    with anyio.fail_after(60):
+        async with (
+            openai_service(delay_ms=50_000) as upstream,
+            in_process(tmp_path, **given, openai_base_url=upstream.url) as client,
+        ):
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post("/v1/chat/completions", json=body, timeout=1)
+            (talk,) = (await client.get("/api/v1/conversations")).json()["items"]
+            with anyio.fail_after(20):  # of the 50 seconds that its first word takes
+                ended = await client.post("/api/elevenlabs/end", json={"conversation_id": talk["id"]})
+            assert ended.json()["transcript_length"] == 1
+
+
 @pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("kind", ["anthropic", "openai"])
 async def test_the_service_stops_thinking_when_our_client_goes_away(kind: str, streams: bool, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import anyio
 import pytest
 
+from voicemind.conversation import generation as generations
 from voicemind.conversation.generation import Generation
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, Superseded, VoicemindError
 from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
@@ -141,6 +142,45 @@ async def test_an_answer_that_cannot_be_stored_is_not_said_to_be_finished() -> N
             tasks.start_soon(generation.run, answer.stream(), Kept(StorageUnavailable("full")).keep)
             with pytest.raises(StorageUnavailable):
                 await taken(generation)
+
+
+async def test_a_store_that_takes_too_long_is_not_taken_for_one_that_has_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generations, "KEEP_LIMIT_S", 0.01)
+    answer, generation = Answer(HELLO), Generation()
+
+    async def keep(said: str, calls: tuple[ToolCall, ...], broke_off: bool) -> None:
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(generation.run, answer.stream(), keep)
+            with pytest.raises(StorageUnavailable):
+                await taken(generation)
+
+
+async def test_an_error_that_nobody_expected_is_one_of_ours_without_its_words() -> None:
+    answer, kept, generation = Answer([TextDelta("Hello"), RuntimeError("canary")]), Kept(), Generation()
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(generation.run, answer.stream(), kept.keep)
+            with pytest.raises(VoicemindError) as raised:
+                await taken(generation)
+    assert "canary" not in str(raised.value)
+    assert kept.turns == [("Hello", (), True)]
+
+
+async def test_of_an_answer_that_is_discarded_nothing_is_stored() -> None:
+    answer, kept, generation = Answer(HELLO, is_slow=True), Kept(), Generation()
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(generation.run, answer.stream(), kept.keep)
+            answer.go()
+            await anyio.wait_all_tasks_blocked()
+            generation.discard()
+            await generation.over.wait()
+    assert kept.turns == []
 
 
 async def test_calls_are_stored_with_the_words_before_them() -> None:

@@ -129,7 +129,7 @@ class House:
             endings=self.endings,
             reviews=Reviews(self.store, self.opening, minds, archives),
             meetings=Meetings(self.store, self.opening, self.endings, self.live, Intents(self.llm, minds)),
-            erasing=Erasing(self.store, self.live, minds, archives),
+            erasing=Erasing(self.store, self.live, self.exchanges, minds, archives),
         )
 
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -73,35 +73,51 @@ async def _send(send: Send, body: bytes, *, is_last: bool) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
 
-async def streamed(pieces: Pieces, telling: Telling, *, at_once: bool) -> EventStream:
-    """The stream. `at_once` sends its beginning before there is anything to say; else what fails until then is raised, and can be a status."""
+async def streamed(http: Request, pieces: Pieces, telling: Telling, *, at_once: bool) -> EventStream:
+    """The stream. `at_once` sends its beginning before there is anything to say; else what fails until then is raised, and can be a status.
+
+    Raises ClientDisconnect where nobody waits for it any more.
+    """
     if at_once:
         return EventStream(pieces, telling)
+    firsts: list[Piece] = []
     try:
-        first = await anext(pieces)
+        await _while_there(http, _take_first(pieces, firsts))
     except BaseException:
         await pieces.aclose()
         raise
-    return EventStream(pieces, telling, first=first)
+    return EventStream(pieces, telling, first=firsts[0])
+
+
+async def _take_first(pieces: Pieces, firsts: list[Piece]) -> None:
+    firsts.append(await anext(pieces))
 
 
 async def whole(http: Request, pieces: Pieces, take: Callable[[Piece], object]) -> None:
     """Have every piece of the answer taken. Raises what the answer raises, and ClientDisconnect where nobody waits for it any more."""
+    await _while_there(http, _take_all(pieces, take))
+
+
+async def _take_all(pieces: Pieces, take: Callable[[Piece], object]) -> None:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            take(piece)
+
+
+async def _while_there(http: Request, work: Awaitable[None]) -> None:
     problem: VoicemindError | None = None
-    is_whole = False
+    is_done = False
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_gone, http.receive, tasks.cancel_scope)
         try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    take(piece)
-            is_whole = True
+            await work
+            is_done = True
         except VoicemindError as error:  # by itself, not as a group of one
             problem = error
         tasks.cancel_scope.cancel()
     if problem is not None:
         raise problem
-    if not is_whole:
+    if not is_done:
         raise ClientDisconnect
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from voicemind.conversation.beginnings import Turns, likely_starts
 from voicemind.conversation.told import Run, Told
 from voicemind.conversation.wording import Shown, shown, sounded, spelled
 from voicemind.store.turn_edits import HeardTurn, RewordedTurn
@@ -50,19 +51,18 @@ def next_of_person(turns: Sequence[Turn], at: int) -> int | None:
     return next((place for place in range(at, len(turns)) if turns[place].role == "user"), None)
 
 
-def take(turns: Sequence[Turn], at: int, run: Run) -> Taken:
+def take(turns: Turns, at: int, run: Run) -> Taken:
     """Follow the person's words from the place `at` on."""
-    texts = run.texts
     following = next_of_person(turns, at)
     if following is None:
-        return Taken((), (), spelled(run.text))
-    if len(texts) == 1 and turns[following].generated.split() == texts[0].split():
+        return Taken((), (), run.spelled)
+    if run.spelled == turns.key(following):
         return Taken((following,), tuple(range(at, following)), "")
-    rest = spelled(run.text)
+    rest = run.spelled
     users: list[int] = []
     unheard: list[int] = []
     while following is not None and rest:
-        words = spelled(turns[following].generated)
+        words = turns.key(following)
         if not rest.startswith(words):
             break
         unheard += range(users[-1] + 1 if users else at, following)
@@ -72,19 +72,35 @@ def take(turns: Sequence[Turn], at: int, run: Run) -> Taken:
     return Taken(tuple(users), tuple(unheard), rest)
 
 
-def best_walk(turns: Sequence[Turn], past: Sequence[Run], ask: Run | None) -> Walk | None:
+def boundary(turns: Turns, places: Sequence[int], ask: Run) -> tuple[int, int]:
+    """How many of the person's sayings are how many of the turns at these places, whole."""
+    best, texts, users = (0, 0), 0, 0
+    told = stored = ""
+    while texts < len(ask.texts) and users < len(places):
+        told += spelled(ask.texts[texts])
+        texts += 1
+        while users < len(places) and len(stored) < len(told):
+            stored += turns.key(places[users])
+            users += 1
+        if told == stored:
+            best = (texts, users)
+    return best
+
+
+def best_walk(turns: Turns, past: Sequence[Run], ask: Run | None) -> Walk | None:
     """The way on which the most is the same; None where nothing is. From the very beginning where that is as good as any other."""
     first = _walk(turns, past, 0)
     if first.is_smooth and first.matched:
         return first
     best, score = first, _score(turns, first, ask)
-    for place in range(len(turns)):
-        for skipped in (0, 1):
-            if (place or skipped) and skipped < len(past) and _begins(turns, place, past[skipped]):
-                walk = _walk(turns, past[skipped:], place)
-                found = _score(turns, walk, ask) - skipped
-                if found >= max(score, 1) and (found > score or best is not first):
-                    best, score = walk, found
+    for place, skipped in likely_starts(turns, past, lambda place, run: _begins(turns, place, run)):
+        most = 2 * min(len(turns) - place, len(past) - skipped) + 2 - skipped
+        if most < max(score, 1) or (most == score and best is first):
+            continue
+        walk = _walk(turns, past[skipped:], place)
+        found = _score(turns, walk, ask) - skipped
+        if found >= max(score, 1) and (found > score or best is not first):
+            best, score = walk, found
     if len(past) == 1 and ask and not score:  # the greeting was told to nobody so far
         taken = take(turns, 0, ask)
         return Walk() if taken.users and not taken.rest else None
@@ -100,17 +116,17 @@ def heard(turn: Turn, words: str) -> HeardTurn | None:
     return HeardTurn(turn.seq, words)
 
 
-def _begins(turns: Sequence[Turn], place: int, run: Run) -> bool:
+def _begins(turns: Turns, place: int, run: Run) -> bool:
     turn = turns[place]
     if turn.role != run.side:
         return False
     if run.side == "user":
         return not take(turns, place, run).rest
-    ours = sounded(turn.generated)
-    return ours.startswith(sounded(run.texts[0])) or sounded(run.text).startswith(ours)
+    ours = turns.key(place)
+    return ours.startswith(run.beginning) or run.sounded.startswith(ours)
 
 
-def _score(turns: Sequence[Turn], walk: Walk, ask: Run | None) -> int:
+def _score(turns: Turns, walk: Walk, ask: Run | None) -> int:
     same = 2 * walk.matched - sum(isinstance(edit, RewordedTurn) for edit in walk.edits.values())
     if ask is None or walk.told:
         return same
@@ -118,9 +134,12 @@ def _score(turns: Sequence[Turn], walk: Walk, ask: Run | None) -> int:
     return same + 2 * (bool(taken.users) and not taken.rest)
 
 
-def _walk(turns: Sequence[Turn], runs: Sequence[Run], start: int) -> Walk:
+def _walk(turns: Turns, runs: Sequence[Run], start: int) -> Walk:
     walk = Walk(start, start)
     for number, run in enumerate(runs):
+        if _is_the_same(turns, walk.at, run):  # as nearly everything is
+            walk.at, walk.matched = walk.at + 1, walk.matched + 1
+            continue
         if walk.at == len(turns):
             walk.told += [part for later in runs[number:] for part in later.parts]
             break
@@ -135,7 +154,19 @@ def _walk(turns: Sequence[Turn], runs: Sequence[Run], start: int) -> Walk:
     return walk
 
 
-def _tell_person(walk: Walk, turns: Sequence[Turn], run: Run, follows: Run | None) -> bool:
+def _is_the_same(turns: Turns, at: int, run: Run) -> bool:
+    """Whether a run is the turn at this place, letter for letter, and changes nothing of it."""
+    if at == len(turns) or len(run.parts) != 1:
+        return False
+    turn = turns[at]
+    if turn.role == "user":
+        return run.side == "user" and run.parts[0].text == turn.generated.strip()
+    if run.side == "user" or (at + 1 < len(turns) and turns[at + 1].role == "agent"):
+        return False
+    return bool(run.parts[0].text) and run.parts[0].text == turn.reached.strip()
+
+
+def _tell_person(walk: Walk, turns: Turns, run: Run, follows: Run | None) -> bool:
     """Go along the person's words; False where the stored turns go on otherwise."""
     taken = take(turns, walk.at, run)
     if taken.users and not taken.rest:
@@ -158,7 +189,7 @@ def _tell_person(walk: Walk, turns: Sequence[Turn], run: Run, follows: Run | Non
     return False
 
 
-def _tell_agent(walk: Walk, turns: Sequence[Turn], run: Run) -> bool:
+def _tell_agent(walk: Walk, turns: Turns, run: Run) -> bool:
     """Go along the agent's words; False where they are none of ours and nothing follows them."""
     following = next_of_person(turns, walk.at)
     end = len(turns) if following is None else following

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
 from voicemind.mind.archive import Archives
 from voicemind.mind.context import Minds
@@ -16,8 +17,9 @@ PAGE = 100
 class Erasing:
     """Erases conversations and people. Bytes that another process keeps us from rewriting now are rewritten by the next sweep."""
 
-    def __init__(self, store: Store, live: Live, minds: Minds, archives: Archives) -> None:
-        self._store, self._live, self._minds, self._archives = store, live, minds, archives
+    def __init__(self, store: Store, live: Live, exchanges: Exchanges, minds: Minds, archives: Archives) -> None:
+        self._store, self._live, self._exchanges = store, live, exchanges
+        self._minds, self._archives = minds, archives
 
     async def conversation(self, tenant: str, conversation_id: str) -> Erasure:
         """Erase one conversation and what rests on it alone. Raises UnknownConversation."""
@@ -39,4 +41,5 @@ class Erasing:
         self._minds.forget_all()
         self._archives.forget_all()
         self._live.doubt()
+        await self._exchanges.doubt(erasure.tenant)
         return replace(erasure, scrubbed=await self._store.scrub())

@@ -9,13 +9,13 @@ from contextlib import aclosing
 import anyio
 import structlog
 
-from voicemind.errors import Superseded, VoicemindError
+from voicemind.errors import StorageUnavailable, Superseded, VoicemindError
 from voicemind.llm.contract import Finished, Message, Piece, TextDelta, ToolCall
 
 log = structlog.get_logger(__name__)
 
-KEEP_LIMIT_S = 5.0
-"""How long an answer that nobody waits for any more may take to be stored."""
+KEEP_LIMIT_S = 15.0
+"""How long an answer may take to be stored, also where nobody waits for it any more: a database that is locked is waited for by the store itself."""
 
 Keep = Callable[[str, tuple[ToolCall, ...], bool], Awaitable[None]]
 """Stores what was said, what is to be called, and whether it broke off."""
@@ -36,6 +36,7 @@ class Generation:
         self._more = anyio.Event()
         self._takers = 0
         self._scope = anyio.CancelScope()
+        self._is_discarded = False
 
     @classmethod
     def given(cls, pieces: Sequence[Piece]) -> Generation:
@@ -63,12 +64,14 @@ class Generation:
                             calls.append(piece)
                         self._tell(piece)
         except Exception as error:  # noqa: BLE001 - the boundary of a conversation: whoever takes the answer gets it
-            self._error = error
-            if not isinstance(error, VoicemindError):
+            self._error = error if isinstance(error, VoicemindError) else VoicemindError("Something went wrong here.")
+            if error is not self._error:
                 log.error("an answer failed", error=type(error).__name__)
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S) as limit:
                 await self._store(keep, "".join(said), tuple(calls), broke_off=finished is None)
+            if limit.cancelled_caught and self._error is None:
+                self._error = StorageUnavailable("The answer could not be stored in time.")
             if finished is not None and self._error is None:
                 self._tell(finished)
             elif self._error is None:
@@ -104,9 +107,19 @@ class Generation:
             if not self._takers:
                 self.stop()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was given up: nobody may join it any more."""
+        return self._scope.cancel_called
+
     def stop(self) -> None:
         """Have the model be silent; what was said until now is stored as broken off."""
         self._scope.cancel()
+
+    def discard(self) -> None:
+        """The same, and nothing of it is stored: it was made from what has been erased."""
+        self._is_discarded = True
+        self.stop()
 
     async def _begun(self) -> None:
         """Return as soon as there is something to take, or never will be."""
@@ -115,7 +128,8 @@ class Generation:
 
     async def _store(self, keep: Keep, said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> None:
         try:
-            await keep(said, calls, broke_off)
+            if not self._is_discarded:
+                await keep(said, calls, broke_off)
         except VoicemindError as error:
             if broke_off:  # nobody is left to be told
                 log.warning("a broken-off answer was not kept", code=error.code)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
-
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
-from voicemind.conversation.live import END_LIMIT_S, Live
+from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, ConversationOver, UnknownAgent, UnknownConversation
 from voicemind.store.contract import Store
@@ -162,9 +160,7 @@ class Settling:
     async def _settle(self, opened: Opened, turns: tuple[NewTurn, ...]) -> Outcome:
         tenant, identity = opened.conversation.tenant, opened.conversation.id
         await self._live.end(tenant, identity)
-        async with AsyncExitStack() as stack:
-            with anyio.move_on_after(END_LIMIT_S):
-                await stack.enter_async_context(self._exchanges.alone(opened))
+        async with self._exchanges.alone(opened):
             settled = bool(turns) and await self._store.settle_turns(tenant, identity, turns)
             await self._endings.end(opened)
         if settled:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from voicemind.conversation.alignment import Taken, Walk, best_walk, next_of_person, take, unheard
+from voicemind.conversation.alignment import Taken, Walk, best_walk, boundary, next_of_person, take, unheard
+from voicemind.conversation.beginnings import Turns, few
 from voicemind.conversation.told import Request, Run, Told, fingerprint, read
 from voicemind.conversation.wording import alike, spelled
 from voicemind.llm.contract import Message
@@ -74,7 +75,7 @@ class _Case:
     def __init__(self, stored: Sequence[Turn], request: Request, *, is_pending: bool, modality: Modality) -> None:
         self._stored, self._request, self._is_pending = stored, request, is_pending
         self._modality: Modality = modality
-        self._turns = [turn for turn in stored if turn.generated.strip()]
+        self._turns = Turns([turn for turn in stored if turn.generated.strip()])
         self.persons = [place for place, turn in enumerate(self._turns) if turn.role == "user"]
 
     def asked(self, ask: Run) -> Reconciled:
@@ -134,20 +135,22 @@ class _Case:
         if called := self._called(self._request.opening):
             after = next((place for place, turn in enumerate(self._turns) if turn.seq > called.seq), len(self._turns))
             return Walk(after, after)
-        for place in (*self._last_run(), *self.persons[:1]):
+        for place in (*few(self._last_run()), *self.persons[:1]):
             taken = take(self._turns, place, ask)
-            boundary = _boundary(ask, [self._turns[user] for user in taken.users])
-            if taken.users and (not taken.rest or boundary[0]):
+            known = boundary(self._turns, taken.users, ask)
+            if taken.users and (not taken.rest or known[0]):
                 return Walk(place, place)
-        whole = (place for place in self.persons if len(ask.texts) > 1 and not take(self._turns, place, ask).rest)
-        return next((Walk(place, place) for place in whole), None)
+        begun = few(
+            [place for place in self.persons if len(ask.texts) > 1 and ask.spelled.startswith(self._turns.key(place))]
+        )
+        return next((Walk(place, place) for place in begun if not take(self._turns, place, ask).rest), None)
 
     def _unknown(self, ask: Run) -> Reconciled:
         """Nothing that the request tells is known. It may be the first turn or an unanswered one anew; else it is new."""
         last_run = self._last_run()
         if last_run and not self._request.past:
             before = spelled(" ".join(self._turns[place].generated for place in last_run))
-            now = spelled(ask.text)
+            now = ask.spelled
             reply = self._reply_after(self._turns[last_run[-1]].seq)
             is_open = self._is_pending or reply is None or _is_partial(reply)
             if is_open or len(last_run) == len(self.persons):
@@ -165,21 +168,21 @@ class _Case:
         following = next_of_person(self._turns, end)
         if taken.users and not taken.rest:
             return self.same_again(taken.users[-1], walk=walk)
-        if following is not None and spelled(self._turns[following].generated).startswith(taken.rest):
+        if following is not None and self._turns.key(following).startswith(taken.rest):
             return self.same_again(following, is_late=True)
-        texts, users = _boundary(ask, [self._turns[place] for place in taken.users])
+        texts, users = told = boundary(self._turns, taken.users, ask)
         if following is None and users == len(taken.users):
             cut = self._seq(end) if walk.at or taken.users else self._partial()
             unheard(walk, self._turns, taken.unheard if walk.at else ())
             kind: Kind = "continuation" if taken.users else "new"
             return self._generate(kind, walk, cut=cut, told=_asks(ask, texts))
-        return self._revised(walk, taken, ask=ask, boundary=(texts, users), following=following)
+        return self._revised(walk, taken, ask=ask, shared=told, following=following)
 
     def _revised(
-        self, walk: Walk, taken: Taken, *, ask: Run, boundary: tuple[int, int], following: int | None
+        self, walk: Walk, taken: Taken, *, ask: Run, shared: tuple[int, int], following: int | None
     ) -> Reconciled:
         """The person's words read differently from some turn of theirs on, and everything after it was an answer to other words."""
-        texts, users = boundary
+        texts, users = shared
         end = taken.users[users - 1] + 1 if users else walk.at
         target = taken.users[users] if users < len(taken.users) else following
         fresh = _asks(ask, texts)
@@ -283,18 +286,3 @@ def _ids(told: Told) -> set[str]:
 def _asks(ask: Run, texts: int) -> list[Told]:
     """What the person says now, without the first so many sayings."""
     return [Told("user", text) for text in ask.texts[texts:]]
-
-
-def _boundary(ask: Run, turns: Sequence[Turn]) -> tuple[int, int]:
-    """How many of the person's sayings are how many of these turns, whole."""
-    best, texts, users = (0, 0), 0, 0
-    told = stored = ""
-    while texts < len(ask.texts) and users < len(turns):
-        told += spelled(ask.texts[texts])
-        texts += 1
-        while users < len(turns) and len(stored) < len(told):
-            stored += spelled(turns[users].generated)
-            users += 1
-        if told == stored:
-            best = (texts, users)
-    return best

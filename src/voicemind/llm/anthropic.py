@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,7 @@ from anyio import to_thread
 from voicemind.errors import Misconfigured, ProviderUnavailable
 from voicemind.llm.anthropic_wire import CACHED, PROVIDER, Blocks, MessagesReader, chat_of, tools_of
 from voicemind.llm.contract import Ask, Message, Piece
+from voicemind.llm.door import Door
 from voicemind.llm.hosted import Fields, Patience, Upstream
 
 BASE_URL = "https://api.anthropic.com"
@@ -47,26 +48,22 @@ class AnthropicLlm:
         self._base_url = base_url
         self._patience = patience
         self._shortest_prefix = shortest_prefix
-        self._client: Any = None
+        self._door: Door | None = None
         self._upstream: Upstream | None = None
 
     async def start(self) -> None:
-        """Import the library; nothing is asked yet. Raises Misconfigured where it is not installed."""
+        """Import the libraries; nothing is asked yet. Raises Misconfigured where they are not installed."""
         try:
             sdk = await to_thread.run_sync(import_module, "anthropic")
+            await to_thread.run_sync(import_module, "aiohttp")
         except ImportError as error:
             problem = "Claude needs the extra `anthropic`: pip install 'voicemind[anthropic]'"
             raise Misconfigured("VOICEMIND_LLM", problem) from error
-        self._client = sdk.AsyncAnthropic(
-            api_key=self._api_key,
-            base_url=self._base_url,
-            max_retries=0,
-            http_client=sdk.DefaultAioHttpClient(),  # half the price of httpx's own, which polls every idle connection
-            open_telemetry=False,
-            default_headers={"Accept-Encoding": "identity"},
-        )
-        await to_thread.run_sync(lambda: self._client.messages.with_streaming_response)  # imports more
-        self._upstream = Upstream(_Messages(sdk, self._client, self.name), patience=self._patience)
+        async with sdk.AsyncAnthropic(api_key=self._api_key, base_url=self._base_url, open_telemetry=False) as client:
+            headers = client.default_headers | client.auth_headers
+            self._door = Door(str(client.base_url.join("v1/messages")), headers)
+        service = _Messages(self.name, enforceable=sdk.transform_schema)
+        self._upstream = Upstream(service, self._door, patience=self._patience)
 
     def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
@@ -83,9 +80,9 @@ class AnthropicLlm:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        client, self._client, self._upstream = self._client, None, None
-        if client is not None:
-            await client.close()
+        door, self._door, self._upstream = self._door, None, None
+        if door is not None:
+            await door.aclose()
 
 
 class _Messages:
@@ -101,9 +98,9 @@ class _Messages:
         "tool_choice": 1,
     }
 
-    def __init__(self, sdk: Any, client: Any, model: str) -> None:
-        self.sdk = sdk
-        self._client = client
+    def __init__(self, model: str, *, enforceable: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """`enforceable` makes a schema one to which the service can hold a model."""
+        self._enforceable = enforceable
         self._model = model
         self._thoughts: OrderedDict[str, Blocks] = OrderedDict()
 
@@ -115,6 +112,7 @@ class _Messages:
             "model": self._model,
             "max_tokens": ask.max_tokens + (THINKING_ROOM if thinks and ask.max_tokens else 0),
             "messages": chat,
+            "stream": True,
         }
         if system:
             fields["system"] = [{"type": "text", "text": system, "cache_control": CACHED}]
@@ -123,7 +121,7 @@ class _Messages:
         if stops := [stop for stop in ask.stop if stop.strip()]:
             fields["stop_sequences"] = stops
         if ask.json_schema is not None and "properties" in ask.json_schema:
-            schema = self.sdk.transform_schema(dict(ask.json_schema))
+            schema = self._enforceable(dict(ask.json_schema))
             fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         elif thinks:
             fields["output_config"] = {"effort": "low"}
@@ -131,22 +129,7 @@ class _Messages:
         notes = _in_words(ask, given)
         if notes:
             given["system"] = [*given.get("system", ()), *({"type": "text", "text": note} for note in notes)]
-        if sampling := _sampling(ask, refused):
-            given["extra_body"] = sampling  # gone from the library, but not from the older models
-        return given
-
-    def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
-        """Send it. As extra_body, the library does not look through every message for what it might have to rename."""
-        body = {name: value for name, value in fields.items() if name != "extra_body"}
-        sent: AbstractAsyncContextManager[Any] = self._client.messages.with_streaming_response.create(
-            model=self._model,
-            max_tokens=fields["max_tokens"],
-            messages=(),
-            stream=True,
-            timeout=timeout,
-            extra_body={**body, **fields.get("extra_body", {})},
-        )
-        return sent
+        return given | _sampling(ask, refused)
 
     def reader(self) -> MessagesReader:
         """A reader for one answer."""

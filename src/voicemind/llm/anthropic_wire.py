@@ -147,6 +147,9 @@ class _Happened(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
+_DECODE = msgspec.json.Decoder(_Happened).decode
+
+
 class MessagesReader:
     """Texts and calls are kept; thinking is kept aside for the service alone, everything unknown is passed over."""
 
@@ -161,13 +164,12 @@ class MessagesReader:
         self._unsure: ToolCall | None = None
         self._thoughts: Blocks = []
         self._called = False
-        self._decoder = msgspec.json.Decoder(_Happened)
 
     def read(self, event: Event) -> Sequence[TextDelta | ToolCall]:
         """What an event adds."""
         if not event.data or event.name == "ping":
             return ()
-        happened = self._decoder.decode(event.data)
+        happened = _DECODE(event.data)
         match happened:
             case _Happened(type="content_block_delta", delta=_Delta(type="text_delta", text=text)):
                 return (TextDelta(text),) if text else ()

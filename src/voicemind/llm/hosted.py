@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import structlog
 
 from voicemind.errors import ProviderError, ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Piece, TextDelta, ToolCall
+from voicemind.llm.door import Door, refusal_of
 from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, refused, unavailable
 from voicemind.llm.sse import Event, SseParser
 from voicemind.llm.stops import Cutter
@@ -56,20 +57,14 @@ class Reader(Protocol):
 
 
 class Service(Protocol):
-    """One kind of wire, spoken with the library of its maker."""
+    """One kind of wire."""
 
     provider: str
-    sdk: Any
-    """The library, imported."""
     optional: Mapping[str, int]
     """Fields that a request can do without, and how many forms each has, the strictest first."""
 
     def fields(self, ask: Ask, refused: Mapping[str, int]) -> Fields:
         """The request; `refused` says how many forms of an optional field the model has refused."""
-        ...
-
-    def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
-        """Send it; yields the library's response. Raises the library's errors."""
         ...
 
     def reader(self) -> Reader:
@@ -84,14 +79,12 @@ class Upstream:
     names, a broken connection at once. A request whose optional field a model refuses is sent without it, now and ever after.
     """
 
-    def __init__(self, service: Service, *, patience: Patience) -> None:
-        import httpx2
-
+    def __init__(self, service: Service, door: Door, *, patience: Patience) -> None:
         self._service = service
+        self._door = door
         self._provider = service.provider
         self._patience = patience
         self._refused: dict[str, int] = {}
-        self._httpx = httpx2
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
@@ -113,20 +106,21 @@ class Upstream:
 
     async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[Piece]:
         parser, reader, cutter = SseParser(), self._service.reader(), Cutter(ask.stop)
-        size, is_open, within_s = 0, True, budget.left_s  # after the first packet, the connection's own limit holds
+        size = 0
         async with AsyncExitStack() as stack:
-            chunks = await self._opened(ask, budget, stack)
-            while is_open and not (reader.over or cutter.over or size > LONGEST_ANSWER):
-                chunk = await self._next(chunks, within_s=within_s)
-                is_open, within_s = bool(chunk), math.inf
+            packets, chunk = await self._opened(ask, budget, stack)
+            while True:
                 pieces, failed = self._read(parser, reader, chunk)
                 for piece in cutter.feed(pieces):
                     size += len(piece.text) if isinstance(piece, TextDelta) else len(piece.arguments)
                     yield piece
                 if failed is not None:
                     raise failed
-            if is_open and reader.over:
-                await self._drain(chunks)
+                if not chunk or reader.over or cutter.over or size > LONGEST_ANSWER:
+                    break
+                chunk = await self._next(packets)
+            if reader.over and not packets.at_eof():
+                await self._drain(packets)
         if text := cutter.rest():
             yield TextDelta(text)
         if size > LONGEST_ANSWER:
@@ -138,39 +132,40 @@ class Upstream:
         else:
             yield reader.finished
 
-    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> AsyncIterator[bytes]:
-        sdk, fields = self._service.sdk, self._service.fields(ask, self._refused)
-        timeout = self._httpx.Timeout(max(self._patience.silence_s, budget.limit_s), connect=budget.limit_s)
+    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> tuple[Any, bytes]:
+        """Ask; comes back with the body of the answer as aiohttp gives it, and its first bytes. After these, the connection's own limit holds."""
+        fields = self._service.fields(ask, self._refused)
+        silence_s = max(self._patience.silence_s, budget.limit_s)
         try:
             with anyio.fail_after(budget.left_s):
-                response = await stack.enter_async_context(self._service.post(fields, timeout=timeout))
-        except (TimeoutError, sdk.APITimeoutError):
+                sent = self._door.post(fields, connect_s=budget.limit_s, silence_s=silence_s)
+                response = await stack.enter_async_context(sent)
+                if response.status < 300:
+                    return response.content, await self._next(response.content)
+                body = await refusal_of(response)
+        except TimeoutError:
             raise Failed(unavailable(self._provider, "did not answer in time")) from None
-        except sdk.APIStatusError as error:
-            raise self._failed(error, fields) from None  # the library's error quotes what was asked
-        except sdk.APIConnectionError:
+        except self._door.faults:
             raise Failed(unavailable(self._provider, "cannot be reached"), delay_s=0) from None
-        except sdk.APIError:
-            raise Failed(unavailable(self._provider, "could not be asked")) from None
-        return await stack.enter_async_context(aclosing(response.http_response.aiter_bytes()))
+        except ValueError:  # what is asked cannot be written; the error would quote it
+            raise Failed(refused(self._provider, "to be asked this"), delay_s=math.inf) from None
+        raise self._failed(response, Problem.of(body), fields)
 
-    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
-        """Read to the end of what is over, so that the connection serves the next question: a new one costs more than the wait."""
-        with suppress(self._httpx.HTTPError, self._httpx.StreamError), anyio.move_on_after(END_S):
-            async for _ in chunks:
-                pass
-
-    async def _next(self, chunks: AsyncIterator[bytes], *, within_s: float) -> bytes:
-        """The next bytes; empty at the end."""
+    async def _next(self, packets: Any) -> bytes:
+        """All bytes that have come in; empty at the end."""
         try:
-            if within_s == math.inf:
-                return await anext(chunks, b"")
-            with anyio.fail_after(within_s):
-                return await anext(chunks, b"")
-        except (TimeoutError, self._httpx.TimeoutException):
+            chunk: bytes = await packets.readany()
+        except TimeoutError:
             raise Failed(unavailable(self._provider, "did not answer in time")) from None
-        except (self._httpx.HTTPError, self._httpx.StreamError):
+        except self._door.faults:
             raise Failed(unavailable(self._provider, "broke off in the middle of its answer"), delay_s=0) from None
+        return chunk
+
+    async def _drain(self, packets: Any) -> None:
+        """Read to the end of what is over, so that the connection serves the next question: a new one costs more than the wait."""
+        with suppress(*self._door.faults), anyio.move_on_after(END_S):
+            while await packets.readany():
+                pass
 
     def _read(
         self, parser: SseParser, reader: Reader, chunk: bytes
@@ -188,24 +183,22 @@ class Upstream:
                 return said, Failed(problem, delay_s=math.inf)
         return said, None
 
-    def _failed(self, error: Any, fields: Fields) -> Failed:
-        problem = Problem.of(error.body)
-        if error.status_code in {400, 422} and (field := self._objected(problem, fields)):
+    def _failed(self, response: Any, problem: Problem, fields: Fields) -> Failed:
+        if response.status in {400, 422} and (field := self._objected(problem, fields)):
             self._refused[field] = self._refused.get(field, 0) + 1
             log.warning("a model does not take this field", provider=self._provider, field=field)
             return Failed(refused(self._provider, "the request"), delay_s=0, counts=False)
-        found = meaning(self._provider, error.status_code, problem)
+        found = meaning(self._provider, response.status, problem)
         is_final = isinstance(found, ProviderRefused)
-        return Failed(found, delay_s=math.inf if is_final else named_delay_s(error.response.headers))
+        return Failed(found, delay_s=math.inf if is_final else named_delay_s(response.headers))
 
     def _objected(self, problem: Problem, fields: Fields) -> str:
         """The optional field that the model does not take; empty where it is something else."""
-        given = {*fields, *fields.get("extra_body", ())}
         open_to = {name for name, forms in self._service.optional.items() if self._refused.get(name, 0) < forms}
         if problem.param:
             named = problem.param.split(".")[0]
-            return named if named in given & open_to else ""
-        return next((name for name in sorted(given & open_to, key=len) if name in problem.message), "")
+            return named if named in fields.keys() & open_to else ""
+        return next((name for name in sorted(fields.keys() & open_to, key=len) if name in problem.message), "")
 
 
 class _Budget:

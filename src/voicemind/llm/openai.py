@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from importlib import import_module
-from typing import Any
 
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
 from voicemind.llm.contract import Ask, Message, Piece
+from voicemind.llm.door import Door
 from voicemind.llm.hosted import Fields, Patience, Upstream
 from voicemind.llm.openai_wire import PROVIDER, ChunksReader, chat_of, form_of, in_words, tools_of
 
@@ -43,28 +43,22 @@ class OpenAiLlm:
         self._base_url = base_url
         self._patience = patience
         self._shortest_prefix = shortest_prefix
-        self._client: Any = None
+        self._door: Door | None = None
         self._upstream: Upstream | None = None
 
     async def start(self) -> None:
-        """Import the library; nothing is asked yet. Raises Misconfigured where it is not installed."""
+        """Import the libraries; nothing is asked yet. Raises Misconfigured where they are not installed."""
         try:
             sdk = await to_thread.run_sync(import_module, "openai")
+            await to_thread.run_sync(import_module, "aiohttp")
         except ImportError as error:
             problem = "this provider needs the extra `openai`: pip install 'voicemind[openai]'"
             raise Misconfigured("VOICEMIND_LLM", problem) from error
-        self._client = sdk.AsyncOpenAI(
-            api_key=self._api_key or "none",
-            base_url=self._base_url,
-            max_retries=0,
-            http_client=sdk.DefaultAioHttpClient(),  # half the price of httpx's own, which polls every idle connection
-            default_headers={"Accept-Encoding": "identity"},
-        )
-        await to_thread.run_sync(
-            lambda: self._client.chat.completions.with_streaming_response
-        )  # imports more, for 0.3 s
-        service = _ChatCompletions(sdk, self._client, self.name, is_openai=self._base_url.rstrip("/") == BASE_URL)
-        self._upstream = Upstream(service, patience=self._patience)
+        async with sdk.AsyncOpenAI(api_key=self._api_key or "none", base_url=self._base_url) as client:
+            headers = client.default_headers | client.auth_headers
+            self._door = Door(str(client.base_url.join("chat/completions")), headers)
+        service = _ChatCompletions(self.name, is_openai=self._base_url.rstrip("/") == BASE_URL)
+        self._upstream = Upstream(service, self._door, patience=self._patience)
 
     def stream(self, ask: Ask) -> AsyncGenerator[Piece]:
         """See the contract."""
@@ -81,9 +75,9 @@ class OpenAiLlm:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        client, self._client, self._upstream = self._client, None, None
-        if client is not None:
-            await client.close()
+        door, self._door, self._upstream = self._door, None, None
+        if door is not None:
+            await door.aclose()
 
 
 class _ChatCompletions:
@@ -103,9 +97,7 @@ class _ChatCompletions:
         "response_format": 2,
     }
 
-    def __init__(self, sdk: Any, client: Any, model: str, *, is_openai: bool) -> None:
-        self.sdk = sdk
-        self._client = client
+    def __init__(self, model: str, *, is_openai: bool) -> None:
         self._model = model
         self._is_openai = is_openai
 
@@ -116,6 +108,7 @@ class _ChatCompletions:
             "model": self._model,
             "messages": chat_of(ask.messages) + in_words(ask, takes_choice=takes_choice),
             "temperature": ask.temperature,
+            "stream": True,
             "stream_options": {"include_usage": True},
             **tools_of(ask, takes_choice=takes_choice),
         }
@@ -134,13 +127,6 @@ class _ChatCompletions:
         if ask.json_schema is not None and refused.get("response_format", 0) < 2:
             fields["response_format"] = form_of(ask.json_schema, loosely="response_format" in refused)
         return fields
-
-    def post(self, fields: Fields, *, timeout: Any) -> AbstractAsyncContextManager[Any]:
-        """Send it. As extra_body, the library does not look through every message for what it might have to rename."""
-        sent: AbstractAsyncContextManager[Any] = self._client.chat.completions.with_streaming_response.create(
-            model=self._model, messages=(), stream=True, extra_body=fields, timeout=timeout
-        )
-        return sent
 
     def reader(self) -> ChunksReader:
         """A reader for one answer."""

@@ -142,6 +142,9 @@ class _Chunk(msgspec.Struct):
     error: dict[str, Any] | str | None = None
 
 
+_DECODE = msgspec.json.Decoder(_Chunk).decode
+
+
 class ChunksReader:
     """Reads up to `[DONE]`; where that is missing, the reason for the end is enough."""
 
@@ -152,7 +155,6 @@ class ChunksReader:
         self._calls: list[tuple[int | None, OpenCall]] = []
         self._has_called = False
         self._declined = False
-        self._decoder = msgspec.json.Decoder(_Chunk)
 
     def read(self, event: Event) -> Sequence[TextDelta | ToolCall]:
         """What an event adds."""
@@ -161,16 +163,18 @@ class ChunksReader:
             self.over = True
         if not data or self.over:
             return ()
-        chunk = self._decoder.decode(data)
+        chunk = _DECODE(data)
         if chunk.error is not None:
             problem = Problem.of(chunk.error)
             raise meaning(PROVIDER, _STATUSES.get(problem.code, 500), problem)
         if chunk.usage is not None:
             self._count(chunk.usage)
-        return [piece for choice in chunk.choices or () for piece in self._said(choice)]
-
-    def _said(self, choice: _Choice) -> list[TextDelta | ToolCall]:
         said: list[TextDelta | ToolCall] = []
+        for choice in chunk.choices or ():
+            self._take(choice, said)
+        return said
+
+    def _take(self, choice: _Choice, said: list[TextDelta | ToolCall]) -> None:
         delta = choice.delta
         if delta is not None:
             if delta.content:
@@ -182,7 +186,6 @@ class ChunksReader:
                 self._add(part)
         if choice.finish_reason is not None:
             said += self._end(choice.finish_reason)
-        return said
 
     def _add(self, part: _Call) -> None:
         function = part.function or _Function()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_EVENT = 4 << 20
 """Bytes after which an event that does not end is given up; the longest real one has some kilobytes."""
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -16,8 +14,7 @@ class EventTooLong(ValueError):
     """An event did not end within `LONGEST_EVENT` bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its name ("message" where the stream gives none) and its data, lines joined by line feeds."""
 
     name: str
@@ -34,7 +31,6 @@ class SseParser:
     def __init__(self, *, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
         self._rest = bytearray()
-        self._looked = 0
         self._fresh = True
         self._name = ""
         self._lines: list[str] = []
@@ -43,45 +39,43 @@ class SseParser:
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that these bytes complete. Raises EventTooLong."""
         rest = self._rest
+        has_end = b"\n" in chunk or b"\r" in chunk or rest.endswith(b"\r")
         rest += chunk
         events: list[Event] = []
-        start = 0
-        for found in _LINE_END.finditer(rest, self._looked):
-            if found.end() == len(rest) and found[0] == b"\r":
-                break  # the line feed that belongs to it may be under way
-            self._take(bytes(rest[start : found.start()]), events)
-            start = found.end()
-        del rest[:start]
-        self._looked = max(len(rest) - 1, 0)
+        if has_end:
+            come = bytes(rest)
+            lines = come.splitlines()
+            rest.clear()
+            if not come.endswith(b"\n"):  # after a carriage return, the line feed that belongs to it may be under way
+                rest += lines.pop() + (b"\r" if come.endswith(b"\r") else b"")
+            events = self._taken(lines)
         if len(rest) + self._size > self._longest:
             raise EventTooLong
         return events
 
     def end(self) -> list[Event]:
         """The event that was still open when the stream ended, if there was one."""
-        events: list[Event] = []
         line = bytes(self._rest).removesuffix(b"\r")
         self._rest.clear()
-        self._looked = 0
-        if line:
-            self._take(line, events)
-        self._take(b"", events)
-        return events
+        return self._taken([line, b""] if line else [b""])
 
-    def _take(self, line: bytes, events: list[Event]) -> None:
-        if self._fresh:
+    def _taken(self, lines: list[bytes]) -> list[Event]:
+        events: list[Event] = []
+        if self._fresh and lines:
             self._fresh = False
-            line = line.removeprefix(_BOM)
-        if not line:
-            if self._lines:
-                events.append(Event(self._name or "message", "\n".join(self._lines)))
-                self._lines = []
-            self._name = ""
-            self._size = 0
-            return
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            self._size += len(value)
-            self._lines.append(value.removeprefix(b" ").decode("utf-8", "replace"))
-        elif field == b"event":
-            self._name = value.removeprefix(b" ").decode("utf-8", "replace")
+            lines[0] = lines[0].removeprefix(_BOM)
+        for line in lines:
+            if not line:
+                if self._lines:
+                    events.append(Event(self._name or "message", "\n".join(self._lines)))
+                    self._lines = []
+                self._name = ""
+                self._size = 0
+                continue
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._size += len(value)
+                self._lines.append(value.removeprefix(b" ").decode("utf-8", "replace"))
+            elif field == b"event":
+                self._name = value.removeprefix(b" ").decode("utf-8", "replace")
+        return events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from voicemind.llm.contract import TextDelta, ToolCall
 
@@ -15,8 +15,10 @@ class Cutter:
         self._held: str = ""
         self.over = False
 
-    def feed(self, pieces: Iterable[TextDelta | ToolCall]) -> list[TextDelta | ToolCall]:
+    def feed(self, pieces: Sequence[TextDelta | ToolCall]) -> Sequence[TextDelta | ToolCall]:
         """What may be given on now, words next to each other joined; a refusal's words and calls are not cut."""
+        if len(pieces) < 2 and not self._stops:
+            return pieces
         given: list[TextDelta | ToolCall] = []
         said: list[str] = []
         for piece in pieces:

@@ -116,7 +116,10 @@ class Replies:
             top_p=wishes.top_p,
             seed=wishes.seed,
         )
-        async with aclosing(_discreet(llm.stream(ask), situation.intent_notes)) as pieces:
+        answer = llm.stream(ask)
+        if situation.intent_notes:
+            answer = _discreet(answer, Discreet(situation.intent_notes))
+        async with aclosing(answer) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -176,12 +179,11 @@ def _tier(situation: Situation) -> Tier:
     return route(models.strong_when if models else Rule(), Facts(said, may_call, wishes.intent))
 
 
-async def _discreet(answer: AsyncGenerator[Piece, None], notes: str) -> AsyncGenerator[Piece, None]:
+async def _discreet(answer: AsyncGenerator[Piece, None], guard: Discreet) -> AsyncGenerator[Piece, None]:
     """The answer without a recital of the notes, with which it ends."""
-    guard = Discreet(notes) if notes else None
     async with aclosing(answer) as pieces:
         async for piece in pieces:
-            if guard is None or isinstance(piece, ToolCall):
+            if isinstance(piece, ToolCall):
                 yield piece
                 continue
             text = guard.rest() if isinstance(piece, Finished) else guard.feed(piece.text)

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 from urllib.parse import urlencode
 
-import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from voicemind.channels import told
 from voicemind.channels.http import error_response, json_response, read_json
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.exchange import Exchanges
-from voicemind.conversation.live import END_LIMIT_S, Live
+from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable, Unauthenticated
 from voicemind.mind.prompt import render_block
@@ -171,10 +170,8 @@ class Admin:
             raise BadRequest("conversation_id is empty.", param="conversation_id")
         opened = await self._opening.found(request.state.tenant, identity)
         await self._live.end(request.state.tenant, identity)
-        with anyio.move_on_after(END_LIMIT_S):
-            async with self._exchanges.alone(opened):
-                pass
-        await self._endings.end(opened)
+        async with self._exchanges.alone(opened):
+            await self._endings.end(opened)
         reflection = await self._endings.reflection(opened, wait_s=self._endings.patience.end_s)
         if reflection is None:
             detail = "The reflection is still running; ask again."

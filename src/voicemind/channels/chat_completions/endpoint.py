@@ -68,7 +68,7 @@ class ChatCompletions:
             await whole(http, pieces, answer.take)
             return json_response(completion(head, answer))
         wants_usage = bool(request.stream_options and request.stream_options.include_usage)
-        return await streamed(pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)
+        return await streamed(http, pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)
 
     def _listed(self, agent: Agent) -> dict[str, object]:
         return {"id": agent.slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"}

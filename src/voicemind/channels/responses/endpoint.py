@@ -63,7 +63,7 @@ class Responses:
         speaks = chat.caller.channel == "voice"
         response = Response(_settled(request, response_id(place), agent.slug, identity), speaks=speaks)
         if streams:
-            return await streamed(pieces, response, at_once=speaks)
+            return await streamed(http, pieces, response, at_once=speaks)
         await whole(http, pieces, response.tell)
         return json_response(response.whole())
 

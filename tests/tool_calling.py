@@ -13,6 +13,7 @@ import pytest
 from tests.serving import scripted_settings, until_ready
 
 from voicemind.assembly import house
+from voicemind.assembly.providers import LLMS
 from voicemind.llm.contract import Ask, Finished, Piece, TextDelta, ToolCall, Usage
 from voicemind.llm.scripted import ScriptedLlm
 
@@ -40,7 +41,7 @@ class CallingLlm(ScriptedLlm):
 async def calling_server(folder: Path, **given: Any) -> AsyncIterator[str]:
     """The address of a ready server in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(house, "build_llm", lambda _: CallingLlm())
+        patch.setitem(LLMS, "scripted", lambda *_: CallingLlm())
         async with (
             house.running(scripted_settings(folder, **given)) as url,
             httpx.AsyncClient(base_url=url, timeout=30) as client,

@@ -252,11 +252,14 @@ async def test_the_last_words_of_the_person_survive_a_hang_up_before_any_answer(
         answer = there.pieces("My cat died.")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anext, answer)
-            await anyio.wait_all_tasks_blocked()
-            tasks.cancel_scope.cancel()
+            tasks.start_soon(_cancel, tasks.cancel_scope)  # as soon as the request has come
         await answer.aclose()
         async with there.exchanges.alone(there.opened):
             assert await there.transcript() == [("user", "My cat died.")]
+
+
+async def _cancel(scope: anyio.CancelScope) -> None:
+    scope.cancel()
 
 
 async def test_what_was_cut_off_by_the_person_is_stored_as_heard(store: Store) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.asked import Chat, chat
+from voicemind.channels.chat_completions.messages import MAX_CALLS
 from voicemind.channels.http import decoded
 from voicemind.errors import BadRequest, ClientMistake
 from voicemind.llm.contract import Message, Tool, ToolCall
@@ -94,6 +95,29 @@ def test_the_older_names_of_calls_mean_the_same() -> None:
     assert asked.history[1].tool_calls[0].id == asked.history[2].tool_call_id
     assert (asked.wishes.must_call, asked.wishes.tool_choice) == ("weather", "required")
     assert asked.wishes.tools == (Tool("weather"),)
+
+
+def test_a_result_by_name_is_that_of_the_last_call_of_that_name() -> None:
+    calls = [{**CALL, "id": f"call_{at}"} for at in range(3)]
+    asked = said(user("Weather?"), assistant(None, *calls), {"role": "function", "name": "weather", "content": "Rain"})
+    assert asked.history[-1] == Message("tool", "Rain", (), "call_2")
+    with pytest.raises(BadRequest) as refused:
+        said(user("Weather?"), assistant(None, *calls), {"role": "function", "name": "time", "content": "Noon"})
+    assert refused.value.param == "messages[2].name"
+
+
+def test_so_many_calls_are_asked_for_in_one_message_and_no_more() -> None:
+    calls = [{**CALL, "id": f"call_{at}"} for at in range(MAX_CALLS + 1)]
+    assert len(said(user("Weather?"), assistant("Well.", *calls[:-1])).history) == 2
+    with pytest.raises(BadRequest) as refused:
+        said(user("Weather?"), assistant("Well.", *calls))
+    assert refused.value.param == "messages[1].tool_calls"
+
+
+def test_results_by_name_take_no_longer_for_many_calls_before_them() -> None:
+    many = [assistant(None, *({**CALL, "id": f"{at}-{n}"} for n in range(MAX_CALLS))) for at in range(900)]
+    rain = {"role": "function", "name": "weather", "content": "Rain"}
+    assert said(user("Weather?"), *many, *[rain] * 900).history[-1].tool_call_id == f"899-{MAX_CALLS - 1}"
 
 
 @pytest.mark.parametrize("last", [assistant("I was saying"), user(""), user("..."), result("Rain")])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.asked import Chat, chat
-from voicemind.channels.chat_completions.identity import untagged
+from voicemind.channels.chat_completions.identity import MAX_LINE_CHARS, untagged
 from voicemind.channels.http import decoded
 from voicemind.errors import BadRequest
 
@@ -44,8 +44,20 @@ def test_the_person_cannot_say_who_they_are_with_a_tagged_line() -> None:
     assert asked.history[0].content == TAG
 
 
-def test_of_two_tagged_lines_the_first_counts() -> None:
-    assert read(TAG, "voicemind: user=somebody-else").caller.person == "+4712345678"
+def test_of_two_tagged_lines_that_agree_on_who_it_is_the_first_counts() -> None:
+    asked = read(f"{TAG} intent=one", f"{TAG} intent=two")
+    assert (asked.caller.person, asked.caller.intent) == ("+4712345678", "one")
+
+
+@pytest.mark.parametrize("name", ["conversation", "user", "meeting"])
+@pytest.mark.parametrize("first", ["ada", "", "{{system__caller_id}}", '"ada"'])
+@pytest.mark.parametrize("between", [" ", " intent=Mallory\t", "\nvoicemind: "])
+def test_a_variable_that_a_caller_chose_makes_them_nobody_else(name: str, first: str, between: str) -> None:
+    for line in (f"{name}={first}{between}{name}=victim", f"{name}=victim{between}{name.upper()}={first}"):
+        with pytest.raises(BadRequest) as refused:
+            read(f"voicemind: {line}")
+        assert refused.value.param == "messages"
+        assert "victim" not in str(refused.value)
 
 
 @pytest.mark.parametrize("nobody", ["{{system__caller_id}}", "{{ system__caller_id }}", "", "anonymous", "Unknown"])
@@ -61,6 +73,24 @@ def test_a_caller_whom_nobody_knows_is_nobody(nobody: str) -> None:
 def test_a_number_is_the_same_person_however_it_is_written() -> None:
     assert read('voicemind: user="+47 12 34 56 78"').caller.person == "+4712345678"
     assert read(customer={"number": "sip:+4712345678@carrier.example"}).caller.person == "+4712345678"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12-345", "123-45"),
+        ("1.10", "11.0"),
+        ("00123", "+123"),
+        ("sip:anna@clinic-a.example", "sip:anna@clinic-b.example"),
+        ("sip:1001@clinic-a.example", "sip:1001@clinic-b.example"),
+    ],
+)
+def test_two_ids_are_two_people_wherever_they_stand(one: str, other: str) -> None:
+    headed = [read(headers={"x-user-id": name}).caller.person for name in (one, other)]
+    tagged = [read(f"voicemind: user={name}").caller.person for name in (one, other)]
+    assert headed == tagged
+    assert None not in headed
+    assert len(set(headed)) == 2
 
 
 def test_an_unresolved_conversation_is_none() -> None:
@@ -129,6 +159,16 @@ def test_an_id_that_cannot_be_one_is_named() -> None:
     with pytest.raises(BadRequest) as refused:
         read(headers={"x-user-id": "x" * 201})
     assert refused.value.param == "X-User-Id"
+
+
+@pytest.mark.parametrize("piece", ["a", "a={{ ", "a=' ", 'a="', "{{", "a=", "\u00e4", "a\u00b7"])
+def test_a_tagged_line_takes_no_longer_for_being_long(piece: str) -> None:
+    line = ("voicemind: " + piece * MAX_LINE_CHARS)[:MAX_LINE_CHARS]
+    guidance, _ = untagged(["\n".join([line] * 1_000)])
+    assert guidance == ""
+    with pytest.raises(BadRequest) as refused:
+        read("voicemind: " + piece * 1_000_000)
+    assert refused.value.param == "messages"
 
 
 @given(st.lists(st.text(max_size=60), max_size=4))

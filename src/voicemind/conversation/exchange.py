@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 import structlog
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from voicemind.config import Settings
@@ -19,7 +21,7 @@ from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.told import fingerprint
 from voicemind.conversation.transcript import Kind, Reconciled, reconcile
-from voicemind.errors import ClientMistake, StaleTranscript, Superseded, VoicemindError
+from voicemind.errors import ClientMistake, StaleTranscript, StorageUnavailable, Superseded, VoicemindError
 from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
@@ -29,6 +31,10 @@ log = structlog.get_logger(__name__)
 
 ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
+LONG_TALK = 100
+"""Turns from which on a request is compared with them in a thread: it takes milliseconds."""
+BEGIN_LIMIT_S = 20.0
+"""How long a request may take to be stored; a database that is locked is waited for by the store itself."""
 STOP_LIMIT_S = 5.0
 ALONE_LIMIT_S = 10.0
 """How long an answer may still go on when its conversation is to end."""
@@ -101,7 +107,7 @@ class Exchanges:
         """
         said = False
         try:
-            generation, stored = await self._begun(situation, opened)
+            generation, stored = await self._surely_begun(situation, opened)
             words, late_s = "", math.inf
             if aloud and fills:
                 words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
@@ -139,6 +145,14 @@ class Exchanges:
         for generation in answering:
             await _stopped(generation)
 
+    async def _surely_begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
+        """The same whether the client stays or not: what the person said last is not lost with the line."""
+        try:
+            with anyio.fail_after(BEGIN_LIMIT_S, shield=True):
+                return await self._begun(situation, opened)
+        except TimeoutError:
+            raise StorageUnavailable("The request could not be stored in time.") from None
+
     async def _begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
         """The answer to take, and how many turns there were before."""
         if opened is None:
@@ -164,7 +178,7 @@ class Exchanges:
             current = None
         stored = () if is_new else await self._store.turns(tenant, identity)
         asked = self._asked.get(name, _NOTHING)
-        found = _reconciled(stored, situation, asked, current)
+        found = await _reconciled(stored, situation, asked, current)
         if is_new and not found.edits:  # nothing would tell that it is not empty any more
             raise StaleTranscript("not read yet")
         if found.does == "join" and current is not None:
@@ -174,22 +188,15 @@ class Exchanges:
         if current is not None:  # the newer history wins
             await _stopped(current)
             stored = await self._store.turns(tenant, identity)
-            found = _reconciled(stored, situation, asked, None)
+            found = await _reconciled(stored, situation, asked, None)
             if found.does == "replay":
                 return _repeated(found.replay), len(stored)
         before = turns = len(stored)
         if found.edits:
             turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
         self._remember(name, asked.then(fingerprint(situation.history), kind=found.kind))
-        wait_s = 0.0 if before else self._endings.patience.reflection_s
         generation = Generation(situation.history)
-        situation = replace(
-            situation,
-            history=found.history,
-            unreflected=await self._endings.unreflected(opened, wait_s=wait_s),
-            person=opened.person,
-            intent_notes=opened.intent_notes,
-        )
+        situation = replace(situation, history=found.history, person=opened.person, intent_notes=opened.intent_notes)
         return self._started(generation, situation, opened, turns=turns), before
 
     def _remember(self, name: Name, asked: _Asked) -> None:
@@ -214,10 +221,20 @@ class Exchanges:
                 await self._keep(_name(opened), _turn(said, calls, broke_off=broke_off), turns=turns)
 
         try:
-            await generation.run(self._replies.reply(situation), keep)
+            await generation.run(self._reply(situation, opened, is_new=turns <= 1), keep)
         finally:
             if opened is not None and self._answering.get(_name(opened)) is generation:
                 del self._answering[_name(opened)]
+
+    async def _reply(self, situation: Situation, opened: Opened | None, *, is_new: bool) -> AsyncGenerator[Piece, None]:
+        """The mind's answer; one to the first words waits a moment for what is still becoming memory."""
+        if opened is not None:
+            wait_s = self._endings.patience.reflection_s if is_new else 0.0
+            unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
+            situation = replace(situation, unreflected=unreflected)
+        async with aclosing(self._replies.reply(situation)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _keep(self, name: Name, turn: NewTurn, *, turns: int) -> None:
         try:
@@ -227,7 +244,7 @@ class Exchanges:
 
     @asynccontextmanager
     async def _locked(self, name: Name) -> AsyncGenerator[None]:
-        lock, users = self._locks.get(name, (anyio.Lock(), 0))
+        lock, users = self._locks.get(name, (anyio.Lock(fast_acquire=True), 0))
         self._locks[name] = (lock, users + 1)
         try:
             async with lock:
@@ -251,8 +268,11 @@ async def _stopped(generation: Generation) -> None:
         await generation.over.wait()
 
 
-def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None) -> Reconciled:
-    return reconcile(
+async def _reconciled(
+    stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None
+) -> Reconciled:
+    compare = partial(
+        reconcile,
         stored,
         situation.history,
         pending=current.messages if current else None,
@@ -260,6 +280,7 @@ def _reconciled(stored: Sequence[Turn], situation: Situation, asked: _Asked, cur
         superseded=asked.superseded,
         modality="speech" if situation.channel == "voice" else "text",
     )
+    return await to_thread.run_sync(compare) if len(stored) > LONG_TALK else compare()
 
 
 def _turn(said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> NewTurn:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +14,19 @@ from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.errors import BadRequest, UnknownAgent, UnknownConversation
 from voicemind.store.contract import Store
-from voicemind.store.values import Conversation, NewTurn
+from voicemind.store.values import Conversation, NewTurn, Turn
 
 CHANNEL = "call"
 """The channel of a conversation that we hear of only when it is over."""
+
+PHONE = "phone"
+"""The channel of a conversation that was opened when the platform said that somebody calls."""
+
+SESSION = "agent_session"
+"""The channel of a conversation that was opened for a call that is about to begin."""
+
+NAMED_HERE = frozenset({PHONE, SESSION})
+"""Channels whose conversations, but for those of a meeting, have ids by chance that are told to the platform alone, or that it made up itself."""
 
 Status = Literal["settled", "unchanged", "ended", "ignored"]
 
@@ -33,11 +45,15 @@ class Told:
     people: tuple[str, ...] = ()
     turns: tuple[NewTurn, ...] = ()
 
-    def may_be(self, conversation: Conversation) -> bool:
-        """Whether it can be this conversation: whoever names somebody else's must not rewrite it."""
-        if conversation.id == self.platform_id or conversation.anonymous or not self.people:
-            return True
+    def is_by(self, conversation: Conversation) -> bool:
+        """Whether it says that this conversation's person called."""
         return conversation.user_id in self.people
+
+    def repeats(self, turns: Iterable[Turn]) -> bool:
+        """Whether it knows most of what the person said here: only who was there does."""
+        heard = {_words(turn.generated) for turn in self.turns if turn.role == "user"}
+        said = [_words(turn.generated) for turn in turns if turn.role == "user"]
+        return bool(said) and 2 * sum(words in heard for words in said) > len(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +105,33 @@ class Settling:
                 conversation = await self._store.conversation(tenant, identity)
             except UnknownConversation:
                 continue
-            if told.may_be(conversation):
+            if await self._was(conversation, told):
                 known.append(conversation)
         return sorted(known, key=lambda conversation: not conversation.turns)
+
+    async def _was(self, conversation: Conversation, told: Told) -> bool:
+        """Whether the call was this conversation: whoever began the call may have named somebody else's, which must not be rewritten."""
+        if conversation.id == told.platform_id:
+            return True
+        if not await self._is_with(conversation, told):
+            return False
+        if told.is_by(conversation):
+            return True
+        if not conversation.anonymous:
+            return False
+        if (
+            conversation.channel in NAMED_HERE and conversation.meeting_id is None
+        ):  # so nobody can guess what it is called
+            return True
+        return told.repeats(await self._store.turns(conversation.tenant, conversation.id))
+
+    async def _is_with(self, conversation: Conversation, told: Told) -> bool:
+        """Whether the call was with this agent; so it counts where none of the names that were told means one here."""
+        found: set[str] = set()
+        for name in told.agents:
+            with suppress(UnknownAgent):
+                found.add((await self._opening.agent(conversation.tenant, name)).slug)
+        return not found or conversation.agent in found
 
     async def _taken_over(self, tenant: str, told: Told) -> Opened | None:
         """A new conversation for a call that went past us; None where agent or person cannot be told, or where it was erased here."""
@@ -131,3 +171,8 @@ class Settling:
             else "There was nothing in the transcript."
         )
         return Outcome("unchanged", why, identity)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What was said, however it is written."""
+    return tuple(re.findall(r"\w+", text.casefold()))

@@ -14,12 +14,12 @@ from voicemind.channels.http import json_response, read_json
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.meetings import Meetings, conversation_in
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
+from voicemind.conversation.settling import SESSION
 from voicemind.errors import BadRequest
 from voicemind.store.values import MeetingKind
 
 COUNSELLOR = "counsellor"
 """Whom a person talks with where nobody is named."""
-CHANNEL = "agent_session"
 
 Named = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -73,7 +73,7 @@ class AgentSessions:
                 tenant=request.state.tenant,
                 user_id=person,
                 conversation_id=conversation_in(meeting_id, agent) if meeting_id else None,
-                channel=CHANNEL,
+                channel=SESSION,
                 meeting_id=meeting_id,
             )
         )

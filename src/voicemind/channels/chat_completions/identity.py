@@ -14,7 +14,7 @@ A value that is still a template (`{{…}}`) or that says that nobody knows coun
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,11 @@ HEADERS = {
     "channel": "x-voicemind-channel",
 }
 _CHANNELS: Mapping[str | None, Channel] = {"voice": "voice", "text": "text"}
+_WHO = frozenset({"conversation", "user", "meeting"})
 _TAGGED = re.compile(r"^[ \t]*voicemind:(?P<said>.*)$\n?", re.IGNORECASE | re.MULTILINE)
-_PAIR = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|\{\{.*?\}\}|\S*)")
+_PAIR = re.compile(r"(?<![^\s,;])(\w{1,40})=(\"[^\"]*\"|'[^']*'|\{\{[^{}]*\}\}|\S*)")
+MAX_LINE_CHARS = 2_000
+"""The longest tagged line: ids and an intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,19 @@ class Caller:
 
 
 def untagged(system: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """What the system messages say without their tagged lines, and what those say; of two that say the same thing the first counts."""
+    """What the system messages say without their tagged lines, and what those say; of two that say the same thing the first counts.
+
+    Raises BadRequest for a line that is too long, and where two do not agree on who it is: one of them may be a variable that a caller chose.
+    """
     said: dict[str, str] = {}
 
     def take(line: re.Match[str]) -> str:
-        for name, value in _PAIR.findall(line["said"]):
-            said.setdefault(name.lower(), value.strip("\"'"))
+        if len(line["said"]) > MAX_LINE_CHARS:
+            raise BadRequest(f"The line voicemind: is longer than {MAX_LINE_CHARS} characters.", param="messages")
+        for key, given in _PAIR.findall(line["said"]):
+            name, value = key.lower(), given.strip("\"'")
+            if said.setdefault(name, value) != value and name in _WHO:
+                raise BadRequest(f"The line voicemind: says two different things for {name}=.", param="messages")
         return ""
 
     texts = [_TAGGED.sub(take, text).strip() if "voicemind:" in text.lower() else text for text in system]
@@ -81,7 +91,7 @@ def caller(
         (_named(extra.user_id), prefix + "user_id"),
         (_somebody(headers.get(HEADERS["user"])), "X-User-Id"),
         (_somebody(tagged.get("user")), "voicemind: user"),
-        (_somebody(_number(request)), "customer.number"),
+        (_somebody(_number(request), read=callers.caller), "customer.number"),
         (_named(_inside(request.metadata, "user_id")), "metadata.user_id"),
         (_named(request.user_id), "user_id"),
         (_named(request.user), "user"),
@@ -133,10 +143,11 @@ def _is_template(value: str) -> bool:
     return "{{" in value and "}}" in value
 
 
-def _somebody(value: str | None) -> str | None:
-    """What may be a caller's number; who withholds it is nobody. What can be no id at all stays, and is refused as one."""
-    is_id = value is not None and len(value) <= MAX_ID_CHARS and value.isprintable()
-    return callers.caller(value) if is_id else value
+def _somebody(value: str | None, *, read: Callable[[str], str | None] = callers.named) -> str | None:
+    """Who it is, or may be by number; who withholds it is nobody. What can be no id at all stays, and is refused as one."""
+    if value is None or len(value) > MAX_ID_CHARS or not value.isprintable():
+        return value
+    return read(value)
 
 
 def _named(value: str | int | None) -> str | int | None:

@@ -15,6 +15,8 @@ from voicemind.errors import BadRequest, TooLarge
 from voicemind.llm.contract import Message, ToolCall
 
 MAX_MESSAGES = 2_000
+MAX_CALLS = 128
+"""Calls in one message; OpenAI takes as many tools."""
 _SYSTEM = frozenset({"system", "developer"})
 _WORDS = frozenset({"text", "input_text", "output_text"})
 
@@ -25,6 +27,18 @@ class _Calling:
 
     message: Message
     results: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The calls so far: by their ids the message with each, and the id of the newest of each name."""
+
+    ids: dict[str, _Calling] = field(default_factory=dict[str, _Calling])
+    names: dict[str, str] = field(default_factory=dict[str, str])
+
+    def take(self, line: _Calling) -> None:
+        self.ids.update((call.id, line) for call in line.message.tool_calls)
+        self.names.update((call.name, call.id) for call in line.message.tool_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ def talk(messages: Sequence[ChatMessage], *, place: Callable[[int], str], field_
         raise BadRequest(f"There are more than {MAX_MESSAGES} messages.", param=field_name)
     lines: list[Message | _Calling] = []
     system: list[str] = []
-    calling: dict[str, _Calling] = {}
+    asked = _Asked()
     for at, message in enumerate(messages):
         text = _text(message.content, at, place)
         if message.role in _SYSTEM:
@@ -53,40 +67,37 @@ def talk(messages: Sequence[ChatMessage], *, place: Callable[[int], str], field_
                 raise TooLarge(f"A message is longer than {MAX_SAID_CHARS} characters.", param=f"{place(at)}.content")
             lines.append(Message("user", text))
         elif message.role == "assistant":
-            said = Message("assistant", text or message.refusal or "", _calls(message, at))
+            said = Message("assistant", text or message.refusal or "", _calls(message, at, place))
             line = _Calling(said) if said.tool_calls else said
             lines.append(line)
             if isinstance(line, _Calling):
-                calling.update((call.id, line) for call in said.tool_calls)
+                asked.take(line)
         else:
-            _answer(message, text, calling, place(at))
+            _answer(message, text, asked, place(at))
     return Talk(_flat(lines), tuple(text for text in system if text))
 
 
-def _calls(message: ChatMessage, at: int) -> tuple[ToolCall, ...]:
+def _calls(message: ChatMessage, at: int, place: Callable[[int], str]) -> tuple[ToolCall, ...]:
     if not message.tool_calls and not message.function_call:
         return ()
+    if len(message.tool_calls or ()) > MAX_CALLS:
+        raise BadRequest(f"There are more than {MAX_CALLS} calls in one message.", param=f"{place(at)}.tool_calls")
     asked = [(call.id, call.function) for call in message.tool_calls or ()]
     if message.function_call and not asked:
         asked = [(f"function-{at}", message.function_call)]
     return tuple(ToolCall(identity, function.name, function.arguments or "{}") for identity, function in asked)
 
 
-def _answer(message: ChatMessage, text: str, calling: dict[str, _Calling], where: str) -> None:
+def _answer(message: ChatMessage, text: str, asked: _Asked, where: str) -> None:
     """Put a result to its call."""
     if message.role == "tool":
         identity, param = message.tool_call_id, f"{where}.tool_call_id"
     else:
-        named = (name for name, line in calling.items() if _has_call(line, name, message.name))
-        identity, param = next(reversed(list(named)), None), f"{where}.name"
-    line = calling.get(identity or "")
+        identity, param = asked.names.get(message.name or ""), f"{where}.name"
+    line = asked.ids.get(identity or "")
     if identity is None or line is None:
         raise BadRequest("This is the result of a call that no message before it asks for.", param=param)
     line.results[identity] = text
-
-
-def _has_call(line: _Calling, identity: str, name: str | None) -> bool:
-    return any(call.id == identity and call.name == name for call in line.message.tool_calls)
 
 
 def _flat(lines: Sequence[Message | _Calling]) -> tuple[Message, ...]:

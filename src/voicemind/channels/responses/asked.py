@@ -120,5 +120,5 @@ def _here(param: str | None, before: int, places: Sequence[str]) -> str | None:
     if match := re.match(r"messages\[(\d+)\]", param):
         at = int(match[1]) - before
         place = places[at] if 0 <= at < len(places) else "instructions"
-        return place + param[match.end() :].replace("tool_call_id", "call_id")
+        return place + param[match.end() :].replace("tool_call_id", "call_id").removesuffix(".tool_calls")
     return re.sub(r"^(tools\[\d+\])\.function", r"\1", param)

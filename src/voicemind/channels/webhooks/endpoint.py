@@ -18,7 +18,7 @@ from voicemind.clock import epoch_ms
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.callers import caller
 from voicemind.conversation.opening import Opened, Opening, external_id
-from voicemind.conversation.settling import Outcome, Settling
+from voicemind.conversation.settling import PHONE, Outcome, Settling
 from voicemind.errors import BadRequest, ClientMistake, TooLarge, Unauthenticated
 from voicemind.mind.agent import Agent
 from voicemind.ops.signatures import HEADER, SETTING, Claim, Secrets, Seen, Signature, claim
@@ -35,7 +35,6 @@ PROMPT_WAIT_S = 1.0
 """How long a telephone rings for a reflection that is still running."""
 
 RINGING_LIMIT_BYTES = 64 * 1024
-CHANNEL = "phone"
 
 
 class WebhooksOff(ClientMistake):
@@ -168,12 +167,10 @@ class Webhooks:
         identity = external_id(call.conversation_id, param="conversation_id") or external_id(
             call.call_sid, param="call_sid"
         )
-        opened = await self._opening.open(
-            agent, tenant=tenant, user_id=person, conversation_id=identity, channel=CHANNEL
-        )
+        opened = await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=identity, channel=PHONE)
         if opened.conversation.status in ("active", "detached"):
             return opened
-        return await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=None, channel=CHANNEL)
+        return await self._opening.open(agent, tenant=tenant, user_id=person, conversation_id=None, channel=PHONE)
 
 
 def _content(body: bytes) -> Any:

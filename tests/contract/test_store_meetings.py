@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from typing import Any
 
 import anyio
 import pytest
@@ -228,6 +229,22 @@ async def test_conversations_are_listed_by_agent_person_status_and_meeting(store
     assert await names(meeting_id="monday") == ["one"]
     assert await names(agent="counsellor", status="active") == ["one"]
     assert await names(agent="nobody") == []
+
+
+async def test_conversations_are_listed_by_how_their_id_begins(store: Store) -> None:
+    for name in ("a_b-1", "a_b-2", "A_b-3", "axb-4", "a_b", "a_c", "a_b-\U0001f600", "%", "a_b-\u00e9"):
+        await attend(store, name)
+    await attend(store, "a_b-5", key=SHARED)
+
+    async def names(prefix: str, **wanted: Any) -> list[str]:
+        return [talk.id for talk in await store.conversations("acme", id_prefix=prefix, **wanted)]
+
+    assert await names("a_b-") == ["a_b-5", "a_b-\u00e9", "a_b-\U0001f600", "a_b-2", "a_b-1"]
+    assert await names("a_b-", limit=2) == ["a_b-5", "a_b-\u00e9"]
+    assert await names("a_b-", agent=KEY.agent, limit=2) == ["a_b-\u00e9", "a_b-\U0001f600"]
+    assert await names("%") == ["%"]
+    assert await names("a_b-1x") == []
+    assert len(await names("")) == 10
 
 
 async def test_an_agent_is_kept_in_place_of_an_older_one_of_its_name(store: Store) -> None:

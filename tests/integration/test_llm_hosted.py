@@ -405,6 +405,52 @@ async def test_what_a_model_does_not_take_is_left_out_from_then_on(kind: str, fi
     assert [field in body for body in upstream.asked] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "refusal"),
+    [
+        ("openai", "response_format", Objection("Invalid schema for response_format", param="response_format")),
+        ("openai", "max_tokens", Objection("'max_tokens' or 'max_completion_tokens' is too large: 90000.")),
+        ("openai", "temperature", Objection("decimal above maximum value. Expected a value <= 2", param="temperature")),
+        ("anthropic", "max_tokens", Objection("max_tokens: 90000 > 64000, which is the maximum allowed")),
+        ("anthropic", "temperature", Objection("temperature: range: 0..1")),
+    ],
+)
+async def test_a_value_that_a_model_does_not_take_changes_no_later_question(
+    kind: str, name: str, refusal: Objection
+) -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    async with talking(kind) as (llm, upstream):
+        formed = Ask(ASK.messages, json_schema=schema)
+        await answer(llm, formed)
+        upstream.unwelcome = {name: refusal}
+        for _ in range(2):
+            said, _, error = await heard(llm, formed)
+            assert said == ""
+            assert isinstance(error, ProviderRefused)
+        upstream.unwelcome = {}
+        await answer(llm, formed)
+    assert upstream.asked[-1] == upstream.asked[0]
+
+
+async def test_what_is_refused_with_one_question_alone_is_asked_for_with_the_next() -> None:
+    async with talking("openai") as (llm, upstream):
+        upstream.unwelcome = {"temperature": Objection("Something is wrong with it", param="temperature")}
+        assert (await answer(llm))[0]
+        upstream.unwelcome = {}
+        assert (await answer(llm))[0]
+    assert ["temperature" in body for body in upstream.asked] == [True, False, True]
+
+
+async def test_a_field_is_given_up_for_good_only_where_the_model_answers_without_it() -> None:
+    async with talking("openai") as (llm, upstream):
+        unknown = Objection("Unsupported parameter: 'temperature'", param="temperature")
+        upstream.unwelcome = {"temperature": unknown, "stream": Objection("No.", param="stream")}
+        assert isinstance((await heard(llm))[2], ProviderRefused)
+        upstream.unwelcome = {}
+        await answer(llm)
+    assert ["temperature" in body for body in upstream.asked] == [True, False, True]
+
+
 async def test_a_model_that_must_think_gets_room_to_answer() -> None:
     async with talking("anthropic") as (llm, upstream):
         upstream.unwelcome = {"thinking": Objection("thinking: disabled is not supported")}

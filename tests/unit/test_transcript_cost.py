@@ -116,6 +116,17 @@ def test_a_person_who_was_never_answered_is_understood_at_once() -> None:
         assert took_s < 0.5
 
 
+def test_a_long_talk_whose_every_answer_is_told_in_other_words_is_told_at_once() -> None:
+    chance = random.Random(3)
+    talk = stored(*[" ".join(chance.choices(["yes", "no", "a", "b"], k=200)) for _ in range(800)])
+    messages = [
+        message if message.role == "user" else Message("assistant", " ".join(reversed(message.content.split())))
+        for message in told(talk)
+    ]
+    _, took_s = measured(talk, [*messages, Message("user", "Go on")])
+    assert took_s < 0.8
+
+
 def test_a_call_of_many_tools_is_read_at_once() -> None:
     talk = stored(*["yes", "okay then"] * 400)
     calls = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from voicemind.conversation.beginnings import Turns, likely_starts
 from voicemind.conversation.told import Run, Told
-from voicemind.conversation.wording import Shown, shown, sounded, spelled
+from voicemind.conversation.wording import Effort, Shown, shown, sounded, spelled
 from voicemind.store.turn_edits import HeardTurn, RewordedTurn
 from voicemind.store.values import Turn
 
@@ -180,7 +180,7 @@ def _tell_person(walk: Walk, turns: Turns, run: Run, follows: Run | None) -> boo
         while end < len(turns) and turns[end].role == "user":
             end += 1
         replies = turns[end : next_of_person(turns, end)]
-        if replies and shown([turn.generated for turn in replies], follows.texts).any:
+        if replies and shown([turn.generated for turn in replies], follows.texts, effort=turns.effort).any:
             if end - following == 1:  # the reply is the same: the words before it were recognised better
                 walk.edits[turns[following].seq] = RewordedTurn(turns[following].seq, run.text)
             walk.at = end
@@ -197,7 +197,7 @@ def _tell_agent(walk: Walk, turns: Turns, run: Run) -> bool:
         walk.is_smooth = False
         return True
     ours = turns[walk.at : end]
-    seen = _seen(ours, run)
+    seen = _seen(ours, run, turns.effort)
     if not seen.any:
         walk.is_smooth = False
         if following is None:
@@ -224,10 +224,10 @@ def _tell_agent(walk: Walk, turns: Turns, run: Run) -> bool:
     return True
 
 
-def _seen(ours: Sequence[Turn], run: Run) -> Shown:
+def _seen(ours: Sequence[Turn], run: Run, effort: Effort) -> Shown:
     if len(ours) == 1 and ours[0].heard is not None and [ours[0].heard.strip()] == run.texts:
         return Shown((ours[0].heard,))
-    return shown([turn.generated for turn in ours], run.texts)
+    return shown([turn.generated for turn in ours], run.texts, effort=effort)
 
 
 def unheard(walk: Walk, turns: Sequence[Turn], places: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from voicemind.conversation.told import Run
-from voicemind.conversation.wording import sounded, spelled
+from voicemind.conversation.wording import Effort, sounded, spelled
 from voicemind.store.values import Turn
 
 LIKELY = 12
@@ -19,6 +19,7 @@ class Turns(list[Turn]):
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         super().__init__(turns)
+        self.effort = Effort()
         self._keys: dict[int, str] = {}
 
     def key(self, place: int) -> str:

@@ -65,6 +65,13 @@ def alike(one: str, other: str) -> bool:
     return letters.quick_ratio() >= _ALIKE and letters.ratio() >= _ALIKE
 
 
+@dataclass(slots=True)
+class Effort:
+    """How many pairs of equal words are still looked at for one request."""
+
+    pairs: int = 10 * _PAIRS
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """How a telling shows what the agent said.
@@ -78,8 +85,8 @@ class Shown:
     any: bool = True
 
 
-def shown(sayings: Sequence[str], told: Sequence[str]) -> Shown:
-    """How `told` shows these sayings, of which it may leave out some, and break off in some."""
+def shown(sayings: Sequence[str], told: Sequence[str], *, effort: Effort) -> Shown:
+    """How `told` shows these sayings, of which it may leave out some, and break off in some. Takes from the `effort`."""
     if len(sayings) == len(told) == 1 and sayings[0].split() == told[0].split():
         return Shown((sayings[0],))
     telling = _Telling(" ".join(told))
@@ -99,7 +106,7 @@ def shown(sayings: Sequence[str], told: Sequence[str]) -> Shown:
         breaks = [starts[max(bisect_right(starts, gone + common) - 1, 0)] - gone]
         breaks += [left.find(later[:_LONG]) for later in ours[number + 1 : number + _NEXT] if len(later) >= _LONG]
         count = max((at for at in breaks if 0 < at <= common), default=0)
-        rough = _roughly(said, telling.text) if not count and left and len(sayings) == 1 else ""
+        rough = _roughly(said, telling.text, effort=effort) if not count and left and len(sayings) == 1 else ""
         if not rough and common >= _LONG:
             count = count or common
         heard.append(rough or (_beginning(said, count, told=telling.text) if count else ""))
@@ -169,13 +176,15 @@ def _ends(text: str, letters: int | None = None) -> list[int]:
     return [at for at, character in enumerate(text, 1) for _ in _UNSPOKEN.sub("", character.casefold())]
 
 
-def _roughly(said: str, told: str) -> str:
+def _roughly(said: str, told: str, *, effort: Effort) -> str:
     """The beginning of `said` that `told` shows in slightly other words ("5" and "five"); "" where it does not."""
     words = [match.span() for match in re.finditer(r"\S+", said)]
     ours = [sounded(said[begin:end]) for begin, end in words]
     theirs = [sounded(word) for word in told.split()]
-    if _pairs(ours, theirs) > _PAIRS:
+    pairs = _pairs(ours, theirs)
+    if pairs > min(_PAIRS, effort.pairs):
         return ""
+    effort.pairs -= pairs
     matches = [
         match for match in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks() if match.size
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
@@ -14,7 +14,7 @@ import structlog
 from voicemind.errors import ProviderError, ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Piece, TextDelta, ToolCall
 from voicemind.llm.door import Door, refusal_of
-from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, refused, unavailable
+from voicemind.llm.refusals import Failed, Problem, meaning, named_delay_s, objection, refused, unavailable
 from voicemind.llm.sse import Event, SseParser
 from voicemind.llm.stops import Cutter
 
@@ -76,7 +76,8 @@ class Upstream:
     """Asks a service until it answers or the time is over.
 
     Repeated at most twice, and only while nothing was said: what is overloaded (429, 5xx) after the pause that the service
-    names, a broken connection at once. A request whose optional field a model refuses is sent without it, now and ever after.
+    names, a broken connection at once. A request whose optional field a model refuses is sent without it. All later ones are too where
+    the service says that the model does not know the field, and answers without it: what one asks must not change the answers to others.
     """
 
     def __init__(self, service: Service, door: Door, *, patience: Patience) -> None:
@@ -90,10 +91,11 @@ class Upstream:
         """See the contract."""
         own_s = self._patience.urgent_s if ask.urgent else self._patience.idle_s
         budget = _Budget(own_s if ask.within_s is None else min(own_s, ask.within_s))
+        without = _Without(dict(self._refused))
         while True:
             said = False
             try:
-                async with aclosing(self._attempt(ask, budget)) as pieces:
+                async with aclosing(self._attempt(ask, budget, without)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
@@ -104,11 +106,11 @@ class Upstream:
                     raise failed.error from failed.__cause__
             await anyio.sleep(delay_s)
 
-    async def _attempt(self, ask: Ask, budget: _Budget) -> AsyncGenerator[Piece]:
+    async def _attempt(self, ask: Ask, budget: _Budget, without: _Without) -> AsyncGenerator[Piece]:
         parser, reader, cutter = SseParser(), self._service.reader(), Cutter(ask.stop)
         size = 0
         async with AsyncExitStack() as stack:
-            packets, chunk = await self._opened(ask, budget, stack)
+            packets, chunk = await self._opened(ask, budget, without, stack=stack)
             while True:
                 pieces, failed = self._read(parser, reader, chunk)
                 for piece in cutter.feed(pieces):
@@ -132,15 +134,18 @@ class Upstream:
         else:
             yield reader.finished
 
-    async def _opened(self, ask: Ask, budget: _Budget, stack: AsyncExitStack) -> tuple[Any, bytes]:
+    async def _opened(
+        self, ask: Ask, budget: _Budget, without: _Without, *, stack: AsyncExitStack
+    ) -> tuple[Any, bytes]:
         """Ask; comes back with the body of the answer as aiohttp gives it, and its first bytes. After these, the connection's own limit holds."""
-        fields = self._service.fields(ask, self._refused)
+        fields = self._service.fields(ask, without.forms)
         silence_s = max(self._patience.silence_s, budget.limit_s)
         try:
             with anyio.fail_after(budget.left_s):
                 sent = self._door.post(fields, connect_s=budget.limit_s, silence_s=silence_s)
                 response = await stack.enter_async_context(sent)
                 if response.status < 300:
+                    self._learn(without)
                     return response.content, await self._next(response.content)
                 body = await refusal_of(response)
         except TimeoutError:
@@ -149,7 +154,7 @@ class Upstream:
             raise Failed(unavailable(self._provider, "cannot be reached"), delay_s=0) from None
         except ValueError:  # what is asked cannot be written; the error would quote it
             raise Failed(refused(self._provider, "to be asked this"), delay_s=math.inf) from None
-        raise self._failed(response, Problem.of(body), fields)
+        raise self._failed(response, Problem.of(body), fields, without=without)
 
     async def _next(self, packets: Any) -> bytes:
         """All bytes that have come in; empty at the end."""
@@ -183,22 +188,41 @@ class Upstream:
                 return said, Failed(problem, delay_s=math.inf)
         return said, None
 
-    def _failed(self, response: Any, problem: Problem, fields: Fields) -> Failed:
-        if response.status in {400, 422} and (field := self._objected(problem, fields)):
-            self._refused[field] = self._refused.get(field, 0) + 1
-            log.warning("a model does not take this field", provider=self._provider, field=field)
+    def _failed(self, response: Any, problem: Problem, fields: Fields, *, without: _Without) -> Failed:
+        if response.status in {400, 422} and (name := self._objected(problem, fields, without.forms)):
+            kind = objection(problem)
+            if kind == "value":
+                return Failed(refused(self._provider, f"the value of {name} in the request"), delay_s=math.inf)
+            without.forms[name] = without.forms.get(name, 0) + 1
+            if kind == "always":
+                without.always.add(name)
             return Failed(refused(self._provider, "the request"), delay_s=0, counts=False)
         found = meaning(self._provider, response.status, problem)
         is_final = isinstance(found, ProviderRefused)
         return Failed(found, delay_s=math.inf if is_final else named_delay_s(response.headers))
 
-    def _objected(self, problem: Problem, fields: Fields) -> str:
+    def _learn(self, without: _Without) -> None:
+        """The model has answered; so it was right that it does not know these fields."""
+        for name in without.always:
+            if without.forms[name] > self._refused.get(name, 0):
+                self._refused[name] = without.forms[name]
+                log.warning("a model does not take this field", provider=self._provider, field=name)
+
+    def _objected(self, problem: Problem, fields: Fields, gone: Mapping[str, int]) -> str:
         """The optional field that the model does not take; empty where it is something else."""
-        open_to = {name for name, forms in self._service.optional.items() if self._refused.get(name, 0) < forms}
+        open_to = {name for name, forms in self._service.optional.items() if gone.get(name, 0) < forms}
         if problem.param:
             named = problem.param.split(".")[0]
             return named if named in fields.keys() & open_to else ""
         return next((name for name in sorted(fields.keys() & open_to, key=len) if name in problem.message), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """What one question goes without: how many forms of a field, and of which fields because the model knows none such."""
+
+    forms: dict[str, int]
+    always: set[str] = field(default_factory=set[str])
 
 
 class _Budget:

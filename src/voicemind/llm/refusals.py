@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable, UpstreamAuth
 
 _SPENT = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached"})
+_UNTAKEN = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter"})
+_VALUE = re.compile(
+    r"too (?:large|long|high|big|small|low|many|few)\b|m(?:ax|in)imum|exceed|\brange\b|(?:less|greater) than|at (?:most|least)\b"
+)
+_NOWHERE = re.compile(
+    r"support|unknown|unrecogni[sz]ed|deprecated|unexpected|extra (?:inputs|fields)|may (?:not|only)\b|cannot be\b|not (?:permitted|allowed|available)"
+)
+
+Objection = Literal["value", "once", "always"]
+"""What a service minds in a field: its value, the field with this request, or the field with any."""
 
 
 class Failed(Exception):
@@ -52,6 +63,18 @@ def meaning(provider: str, status: int, problem: Problem) -> ProviderError:
     if status == 413 or "context" in problem.code or "too long" in problem.message:
         return refused(provider, "the request: the prompt is longer than its context")
     return refused(provider, f"the request ({status})")
+
+
+def objection(problem: Problem) -> Objection:
+    """What the service minds in the field that it names. Only what no request may have says something about the model."""
+    message = problem.message.casefold()
+    if problem.code in _UNTAKEN:
+        return "always"
+    if "schema" in message.replace("json_schema", ""):
+        return "value" if "invalid schema" in message else "once"
+    if _VALUE.search(message):
+        return "value"
+    return "always" if _NOWHERE.search(message) else "once"
 
 
 def unavailable(provider: str, what: str) -> ProviderUnavailable:

@@ -66,10 +66,14 @@ class Conversations(Protocol):
         user_id: str | None = None,
         status: ConversationStatus | None = None,
         meeting_id: str | None = None,
+        id_prefix: str | None = None,
         before: tuple[datetime, str] | None = None,
         limit: int = 50,
     ) -> tuple[Conversation, ...]:
-        """Conversations, the newest first (by `created_at`, then id); with `before`, those after that place in the list."""
+        """Conversations, the newest first (by `created_at`, then id); with `before`, those after that place in the list.
+
+        With `id_prefix`, those whose id begins with exactly that.
+        """
         ...
 
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:

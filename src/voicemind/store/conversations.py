@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,8 @@ class Wanted:
     user_id: str | None = None
     status: ConversationStatus | None = None
     meeting_id: str | None = None
+    _: KW_ONLY
+    id_prefix: str | None = None
 
 
 def check(opening: Opening) -> None:
@@ -139,12 +141,23 @@ def listed(
 ) -> tuple[Conversation, ...]:
     """The newest first."""
     statement = sa.select(*_COLUMNS).where(conversations.c.tenant == tenant)
-    for name in (one.name for one in fields(wanted)):
+    if wanted.id_prefix:
+        statement = statement.where(*_begins(wanted.id_prefix, dialect=connection.dialect.name))
+    for name in ("agent", "user_id", "status", "meeting_id"):
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(conversations.c[name] == value)
     rows = connection.execute(newest_first(statement, conversations, before=before).limit(limit))
     return tuple(_conversation(row) for row in rows)
+
+
+def _begins(prefix: str, *, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
+    """Ids that begin with this. SQLite compares code points, so its index leads there; a PostgreSQL may sort as people do."""
+    ids = conversations.c.id
+    yield sa.func.substr(ids, 1, len(prefix)) == prefix
+    if dialect == "sqlite" and prefix[-1] < "\ud7ff":
+        yield ids >= prefix
+        yield ids < prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def ended_with(connection: Connection, key: MindKey) -> int:

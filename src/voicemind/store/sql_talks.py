@@ -55,10 +55,11 @@ class SqlConversations(Connected):
         user_id: str | None = None,
         status: ConversationStatus | None = None,
         meeting_id: str | None = None,
+        id_prefix: str | None = None,
         before: tuple[datetime, str] | None = None,
         limit: int = 50,
     ) -> tuple[Conversation, ...]:
-        wanted = conversations.Wanted(agent, user_id, status, meeting_id)
+        wanted = conversations.Wanted(agent, user_id, status, meeting_id, id_prefix=id_prefix)
         return await self._read(partial(conversations.listed, tenant=tenant, wanted=wanted, before=before, limit=limit))
 
     async def append_turn(self, tenant: str, conversation_id: str, turn: NewTurn) -> Turn:

@@ -77,8 +77,10 @@ class Unnamed:
 
     async def _alike(self, tenant: str, agent: str, head: str) -> list[str]:
         """Open conversations that began alike: for what this process does not know."""
-        listed = await self._store.conversations(tenant, agent=agent, status="active")
-        return [talk.id for talk in listed if talk.id.startswith(f"{PREFIX}{head}-")][:LOOKED_AT]
+        listed = await self._store.conversations(
+            tenant, agent=agent, status="active", id_prefix=f"{PREFIX}{head}-", limit=LOOKED_AT
+        )
+        return [talk.id for talk in listed]
 
     def _lately(self, head: str, system: str, messages: Sequence[Message]) -> list[tuple[str, float]]:
         """The same first request, word by word, of a moment ago."""

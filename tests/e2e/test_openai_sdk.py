@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -147,6 +148,18 @@ async def test_a_response_goes_on_from_the_one_before(sdk: openai.AsyncOpenAI) -
     assert second.conversation == first.conversation
     named = await sdk.responses.create(model="thalia", conversation=second.conversation.id, input="And you?")
     assert named.conversation == first.conversation
+
+
+async def test_a_made_up_id_loads_nobodys_conversation(sdk: openai.AsyncOpenAI) -> None:
+    first = await sdk.responses.create(
+        model="thalia", input="My cat is called Biscuit.", user="ada", conversation="hers"
+    )
+    coded = base64.urlsafe_b64encode(b"hers").decode().rstrip("=")
+    assert first.id.endswith(f"_{coded}")
+    for forged in (f"resp_1_1_{'0' * 64}_{coded}", f"resp_1_1_{'0' * 32}_{coded}", first.id.replace("_1_1_", "_9_9_")):
+        with pytest.raises(openai.NotFoundError) as refused:
+            await sdk.responses.create(model="thalia", previous_response_id=forged, input="What is my cat called?")
+        assert refused.value.code == "previous_response_not_found"
 
 
 async def test_the_result_of_a_call_goes_on_from_the_response_with_the_call(sdk: openai.AsyncOpenAI) -> None:

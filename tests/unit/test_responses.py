@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +22,8 @@ from voicemind.channels.responses.naming import Place, as_messages, place_after,
 from voicemind.clock import utc_now
 from voicemind.errors import ClientMistake, ProviderUnavailable
 from voicemind.llm.contract import Finished, Message, TextDelta, ToolCall
+from voicemind.ops.auth import Keys
+from voicemind.ops.marks import FILE, Marks
 from voicemind.store.values import Call, Turn
 
 
@@ -108,20 +112,50 @@ def test_any_json_is_a_chat_or_a_mistake_of_the_clients(body: Any) -> None:
     assert all(message.tool_call_id for message in chat.history if message.role == "tool")
 
 
+MARKS = Marks(Keys("acme:ann-key-1,acme:ann-key-2,globex:bob-key-1"), folder=Path("nowhere"))
+MARK = partial(MARKS.of, "acme")
+IS_OURS = partial(MARKS.is_ours, "acme")
+
+
 @given(st.text(min_size=1, max_size=200), st.integers(0, 9999), st.integers(0, 99))
 def test_an_id_says_where_its_response_stands(conversation: str, said: int, replies: int) -> None:
     place = Place(conversation, said, replies)
-    assert place_of(response_id(place)) == place
+    identity = response_id(place, mark=MARK)
+    assert place_of(identity, is_ours=IS_OURS) == place
+    assert place_of(identity, is_ours=partial(MARKS.is_ours, "globex")) is None
 
 
-@given(st.text(max_size=60) | st.from_regex(r"resp_\d{1,3}_\d_[0-9a-f]{32}_[\w-]{1,9}", fullmatch=True))
-def test_an_id_that_was_made_up_says_something_or_nothing(identity: str) -> None:
-    place = place_of(identity)
-    assert place is None or place.conversation_id
+@given(st.text(max_size=60) | st.from_regex(r"resp_\d{1,3}_\d_[0-9a-f]{64}_[\w-]{1,9}", fullmatch=True))
+def test_an_id_that_was_made_up_says_nothing(identity: str) -> None:
+    assert place_of(identity, is_ours=IS_OURS) is None
+
+
+def test_no_part_of_an_id_can_be_changed() -> None:
+    identity = response_id(Place("talk-1", 1, 1), mark=MARK)
+    other = response_id(Place("talk-2", 1, 1), mark=MARK)
+    head, tail = identity.rsplit("_", 1)
+    for forged in (
+        identity.replace("resp_1_1", "resp_9_1"),
+        identity.replace("resp_1_1", "resp_1_9"),
+        f"{head}_{other.rsplit('_', 1)[1]}",
+        f"{head[:-1]}{'1' if head[-1] == '0' else '0'}_{tail}",
+    ):
+        assert place_of(forged, is_ours=IS_OURS) is None
+
+
+def test_an_id_outlives_a_restart_and_a_further_key_but_not_its_own(tmp_path: Path) -> None:
+    place = Place("talk-1", 1, 1)
+    identity = response_id(place, mark=MARK)
+    for keys, known in (("acme:ann-key-3,acme:ann-key-1", True), ("acme:ann-key-3", False), ("", False)):
+        marks = Marks(Keys(keys), folder=tmp_path)
+        assert (place_of(identity, is_ours=partial(marks.is_ours, "acme")) == place) is known
+    own = response_id(place, mark=partial(Marks(Keys(""), folder=tmp_path).of, "default"))
+    assert place_of(own, is_ours=partial(Marks(Keys(""), folder=tmp_path).is_ours, "default")) == place
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_goes_on_from_a_response_that_is_not_kept() -> None:
-    assert place_of(response_id(None)) is None
+    assert place_of(response_id(None, mark=MARK), is_ours=IS_OURS) is None
 
 
 def turn(seq: int, role: Any, text: str, **more: Any) -> Turn:

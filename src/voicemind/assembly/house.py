@@ -57,6 +57,7 @@ from voicemind.ops import connections
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
+from voicemind.ops.marks import Marks
 from voicemind.ops.server import listening
 from voicemind.ops.signatures import Secrets
 from voicemind.speech.stt.contract import Stt
@@ -234,7 +235,7 @@ class House:
             merges_prompt=self.settings.platform_prompt == "merge",
         )
         completions = ChatCompletions(answering, self.roster)
-        responses = Responses(answering, self.store)
+        responses = Responses(answering, self.store, marks=Marks(self.guests.keys, folder=self.settings.data_dir))
         voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
         return application(
             [

@@ -42,6 +42,10 @@ class Keys:
         """Everybody who has a key; without keys, the one tenant there is."""
         return frozenset(tenant for _, tenant in self._digests) or frozenset({KEYLESS_TENANT})
 
+    def digests_of(self, tenant: str) -> tuple[bytes, ...]:
+        """Of the keys of this tenant, in their order."""
+        return tuple(digest for digest, owner in self._digests if owner == tenant)
+
     def tenant_of(self, key: str) -> str | None:
         """Whose key it is; None for nobody's. Takes the same time whichever key is nearly right."""
         given, owner = _digest(key), None

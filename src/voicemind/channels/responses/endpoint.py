@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from voicemind.channels.sse import streamed, whole
 from voicemind.clock import epoch_ms
 from voicemind.conversation.opening import Opened, external_id
 from voicemind.errors import BadRequest, ClientMistake, UnknownConversation
+from voicemind.ops.marks import Marks
 from voicemind.store.contract import Conversations
 from voicemind.store.values import Turn
 
@@ -38,8 +40,8 @@ class UnknownResponse(ClientMistake):
 class Responses:
     """The endpoint, for these conversations."""
 
-    def __init__(self, answering: Answering, conversations: Conversations) -> None:
-        self._answering, self._conversations = answering, conversations
+    def __init__(self, answering: Answering, conversations: Conversations, *, marks: Marks) -> None:
+        self._answering, self._conversations, self._marks = answering, conversations, marks
 
     def routes(self) -> Sequence[Route]:
         """Where it is found."""
@@ -61,7 +63,10 @@ class Responses:
         )
         place = place_after(identity, chat.history) if identity else None
         speaks = chat.caller.channel == "voice"
-        response = Response(_settled(request, response_id(place), agent.slug, identity), speaks=speaks)
+        response = Response(
+            _settled(request, response_id(place, mark=partial(self._marks.of, tenant)), agent.slug, identity),
+            speaks=speaks,
+        )
         if streams:
             return await streamed(http, pieces, response, at_once=speaks)
         await whole(http, pieces, response.tell)
@@ -73,7 +78,7 @@ class Responses:
         if previous is not None:
             if identity is not None:
                 raise BadRequest("Name a conversation or a previous response, not both.", param="conversation")
-            place = place_of(previous)
+            place = place_of(previous, is_ours=partial(self._marks.is_ours, tenant))
             try:
                 opened = await self._answering.found(tenant, place.conversation_id) if place else None
             except UnknownConversation:

@@ -1,11 +1,12 @@
-"""Ids of responses. They say which conversation a response is part of and where in it, so that nothing has to be kept to go on from one. Pure."""
+"""Ids of responses. They say which conversation a response is part of and where in it, so that nothing has to be kept to go on from one, and are marked, so that nobody can
+make one up for a conversation of others. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import uuid_utils
@@ -14,7 +15,7 @@ from voicemind.channels.chat_completions.wire import AskedCall, ChatMessage, Fun
 from voicemind.llm.contract import Message
 from voicemind.store.values import Turn
 
-_ID = re.compile(r"resp_([0-9]{1,6})_([0-9]{1,6})_[0-9a-f]{32}_([A-Za-z0-9_-]{1,1200})")
+_ID = re.compile(r"resp_([0-9]{1,6})_([0-9]{1,6})_([0-9a-f]{32})([0-9a-f]{32})_([A-Za-z0-9_-]{1,1200})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +27,32 @@ class Place:
     replies: int
 
 
-def response_id(place: Place | None) -> str:
-    """A new id; without a place one from which nothing can go on."""
+def response_id(place: Place | None, *, mark: Callable[[str], str]) -> str:
+    """A new id, which bears its `mark`; without a place one from which nothing can go on."""
     unique = uuid_utils.uuid7().hex
     if place is None:
         return f"resp_{unique}"
     conversation = base64.urlsafe_b64encode(place.conversation_id.encode()).decode().rstrip("=")
-    return f"resp_{place.said}_{place.replies}_{unique}_{conversation}"
+    marked = mark(_marked(place, unique))
+    return f"resp_{place.said}_{place.replies}_{unique}{marked}_{conversation}"
 
 
-def place_of(identity: str) -> Place | None:
-    """What an id says; None for one that was not made here, or not to be gone on from."""
+def place_of(identity: str, *, is_ours: Callable[[str, str], bool]) -> Place | None:
+    """What an id says; None for one that was not made here, or not to be gone on from. `is_ours` judges a text and its mark."""
     match = _ID.fullmatch(identity)
     if match is None:
         return None
-    coded = match[3]
+    said, replies, unique, marked, coded = match.groups()
     try:
         conversation = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return Place(conversation, int(match[1]), int(match[2])) if conversation else None
+    place = Place(conversation, int(said), int(replies))
+    return place if conversation and is_ours(_marked(place, unique), marked) else None
+
+
+def _marked(place: Place, unique: str) -> str:
+    return f"response {place.said} {place.replies} {unique} {place.conversation_id}"
 
 
 def place_after(conversation_id: str, history: Sequence[Message]) -> Place:

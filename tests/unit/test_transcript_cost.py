@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from functools import cache
 from time import thread_time
 
 import pytest
@@ -12,6 +13,8 @@ from voicemind.llm.contract import Message, ToolCall
 from voicemind.store.turn_edits import HeardTurn
 from voicemind.store.values import NewTurn, Turn
 
+MOST = 600
+"""So many times as long as an ordinary long talk may the worst one take: without its bounds it took thousands of times as long."""
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -35,6 +38,13 @@ def measured(turns: list[Turn], messages: list[Message]) -> tuple[Reconciled, fl
     return done, thread_time() - before
 
 
+@cache
+def ordinary_s() -> float:
+    """The same for a long talk that is told as it is stored: what the others are compared with."""
+    talk = stored(*["This is what was said.", "And this was answered."] * 500)
+    return min(measured(talk, [*told(talk), Message("user", "Go on")])[1] for _ in range(5))
+
+
 def any_words(count: int, *, of: int) -> str:
     chance = random.Random(count)
     return " ".join(f"w{chance.randrange(of)}" for _ in range(count))
@@ -44,7 +54,7 @@ def test_a_long_talk_of_short_words_with_another_beginning_is_told_at_once() -> 
     talk = stored(*["yes", "okay then"] * 800)
     done, took_s = measured(talk, [Message("user", "Yes indeed!"), *told(talk)[1:], Message("user", "Go on")])
     assert done.edits[-1] == NewTurn("user", "Go on", heard="Go on")
-    assert took_s < 0.5
+    assert took_s < MOST * ordinary_s()
 
 
 def test_a_long_talk_that_is_told_with_other_words_now_and_then_is_told_at_once() -> None:
@@ -53,7 +63,7 @@ def test_a_long_talk_that_is_told_with_other_words_now_and_then_is_told_at_once(
     for at in range(0, len(messages), 97):
         messages[at] = Message(messages[at].role, f"something else {at}")
     _, took_s = measured(talk, [*messages, Message("user", "Go on")])
-    assert took_s < 0.5
+    assert took_s < MOST * ordinary_s()
 
 
 def test_many_turns_of_one_side_are_told_at_once() -> None:
@@ -61,7 +71,7 @@ def test_many_turns_of_one_side_are_told_at_once() -> None:
         talk = stored(*[f"yes, {number % 7} of it all" for number in range(1600)], side=side)
         messages = [Message(message.role, f"{message.content[:-4]} none") for message in told(talk)]
         _, took_s = measured(talk, [*messages, Message("user", "Go on")])
-        assert took_s < 1, side
+        assert took_s < MOST * ordinary_s(), side
 
 
 def test_the_newest_part_of_a_long_talk_is_found_in_the_middle_of_much_that_is_the_same() -> None:
@@ -71,7 +81,7 @@ def test_the_newest_part_of_a_long_talk_is_found_in_the_middle_of_much_that_is_t
     done, took_s = measured(talk, [*told(talk)[600:], Message("user", "Go on")])
     assert done.edits == (NewTurn("user", "Go on", heard="Go on"),)
     assert len(done.history) == 1001
-    assert took_s < 0.5
+    assert took_s < MOST * ordinary_s()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_a_very_long_saying_that_was_recognised_anew_is_told_at_once(letters: li
     chance = random.Random(1)
     before, now = ("".join(chance.choices(letters, k=32_000)) for _ in range(2))
     _, took_s = measured(stored(before), [Message("user", now)])
-    assert took_s < 0.3
+    assert took_s < MOST * ordinary_s()
 
 
 @pytest.mark.parametrize(("count", "of"), [(4000, 50), (4000, 2), (100_000, 1000), (300_000, 1)])
@@ -91,7 +101,7 @@ def test_a_very_long_answer_in_other_words_is_told_at_once(count: int, of: int) 
     _, took_s = measured(
         stored("hello", ours), [Message("user", "hello"), Message("assistant", theirs), Message("user", "Go on")]
     )
-    assert took_s < 1
+    assert took_s < MOST * ordinary_s()
 
 
 def test_a_long_answer_in_slightly_other_words_is_still_known() -> None:
@@ -113,7 +123,7 @@ def test_a_person_who_was_never_answered_is_understood_at_once() -> None:
     talk = stored(*["yes"] * 1600, side="user")
     for asked in (["yes"] * 1600 + ["no"], ["yes " * 1600 + "no"], ["yes"] * 3, ["no " + "yes " * 1600, "no"]):
         _, took_s = measured(talk, [Message("user", text) for text in asked])
-        assert took_s < 0.5
+        assert took_s < MOST * ordinary_s()
 
 
 def test_a_long_talk_whose_every_answer_is_told_in_other_words_is_told_at_once() -> None:
@@ -124,7 +134,7 @@ def test_a_long_talk_whose_every_answer_is_told_in_other_words_is_told_at_once()
         for message in told(talk)
     ]
     _, took_s = measured(talk, [*messages, Message("user", "Go on")])
-    assert took_s < 0.8
+    assert took_s < MOST * ordinary_s()
 
 
 def test_a_call_of_many_tools_is_read_at_once() -> None:
@@ -138,4 +148,4 @@ def test_a_call_of_many_tools_is_read_at_once() -> None:
         )
     ]
     _, took_s = measured(talk, [*told(talk), Message("user", "Look"), *calls])
-    assert took_s < 0.3
+    assert took_s < MOST * ordinary_s()

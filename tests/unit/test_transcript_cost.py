@@ -14,7 +14,7 @@ from voicemind.store.turn_edits import HeardTurn
 from voicemind.store.values import NewTurn, Turn
 
 MOST = 600
-"""So many times as long as an ordinary long talk may the worst one take: without its bounds it took thousands of times as long."""
+"""So many times as long as an ordinary long talk may the worst one take: without bounds it took more than a thousand times as long."""
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 

@@ -39,7 +39,7 @@ async def test_every_line_says_who_wrote_it_and_what_it_rests_on(client: httpx.A
     assert "Biscuit" in entry["text"]
     assert entry["version"] == found["version"] == 2
     (evidence,) = entry["evidence"]
-    assert (evidence["conversation_id"], evidence["turn"], evidence["modality"]) == (TALK, 1, "text")
+    assert (evidence["conversation_id"], evidence["turn"], evidence["modality"]) == (TALK, 1, "speech")
     assert evidence["quote"] in "My cat is called Biscuit."
     assert evidence["created_at"]
     assert not entry["from_speech"]

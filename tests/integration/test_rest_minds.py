@@ -42,7 +42,7 @@ async def test_every_line_says_who_wrote_it_and_what_it_rests_on(client: httpx.A
     assert (evidence["conversation_id"], evidence["turn"], evidence["modality"]) == (TALK, 1, "speech")
     assert evidence["quote"] in "My cat is called Biscuit."
     assert evidence["created_at"]
-    assert not entry["from_speech"]
+    assert entry["from_speech"]
     assert next(block for block in found["blocks"] if block["label"] == "identity")["text"].startswith("You are Charon")
 
 

@@ -205,6 +205,7 @@ async def test_the_calls_of_an_erased_conversation_are_gone_with_its_turns(store
     await store.settle_turns("acme", "talk", (NewTurn("agent", "", calls=(CALL,)),))
     erasure = await store.erase_conversation("acme", "talk")
     assert erasure.counts["turns"] == 1
-    await talk_of(store)
-    assert await store.turns("acme", "talk") == ()
-    assert (await store.conversation("acme", "talk")).settled_at is None
+    with pytest.raises(UnknownConversation):
+        await store.turns("acme", "talk")
+    with pytest.raises(ConversationOver):
+        await talk_of(store)

@@ -142,15 +142,12 @@ class Settling:
                 agent = await self._opening.agent(tenant, name)
             except UnknownAgent:
                 continue
-            person, identity = told.people[0], told.platform_id or told.conversations[0]
-            if await self._store.erased(agent.mind_key(tenant, person), entries=(), talks=(identity,)):
-                return None
             try:
                 return await self._opening.open(
                     agent,
                     tenant=tenant,
-                    user_id=person,
-                    conversation_id=identity,
+                    user_id=told.people[0],
+                    conversation_id=told.platform_id or told.conversations[0],
                     channel=CHANNEL,
                 )
             except (BadRequest, ConversationOver):  # it belongs to another, or was erased

@@ -24,7 +24,7 @@ from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
 from voicemind.speech.audio import INPUT_RATE_HZ, Pcm, resampled
 from voicemind.speech.stt.contract import Stt
-from voicemind.speech.tts.contract import Tts
+from voicemind.speech.tts.contract import Tts, sound_of
 
 Result = dict[str, float | int | str]
 SENTENCES = (
@@ -83,7 +83,7 @@ async def measure(*, rounds: int = 2) -> Result:
 async def _spoken(tts: Tts, text: str) -> bytes:
     samples = b""
     async with aclosing(tts.speak(text)) as pieces:
-        async for piece in pieces:
+        async for piece in sound_of(pieces):
             samples += piece.samples
     return resampled(Pcm(samples, tts.rate_hz), INPUT_RATE_HZ).samples
 

@@ -7,21 +7,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from voicemind.config_reading import PREFIX, explained, refuse_unknown, toml_file
+from voicemind.config_reading import PREFIX, alias, explained, refuse_unknown, toml_file
+from voicemind.config_voice import VoiceSettings
 from voicemind.errors import Misconfigured
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def _alias(*names: str) -> Any:
-    """`VOICEMIND_<FIRST>` wins, then the bare names that older deployments already set."""
-    return AliasChoices(PREFIX + names[0], *names[1:], names[0].lower())
-
-
-class Settings(BaseSettings):
+class Settings(VoiceSettings):
     """Everything that can be chosen. Environment variables (`VOICEMIND_<NAME>`) win over the TOML file; an empty environment is a working server."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
@@ -31,7 +27,7 @@ class Settings(BaseSettings):
         8700,
         ge=0,
         le=65535,
-        validation_alias=_alias("PORT", "PORT"),
+        validation_alias=alias("PORT", "PORT"),
         description="Port to listen on; 0 takes a free one.",
     )
     data_dir: Path = Field(
@@ -60,7 +56,7 @@ class Settings(BaseSettings):
     llm_model: str = Field("qwen2.5-coder-1.5b", description="Which embedded language model `local` loads.")
     anthropic_api_key: SecretStr = Field(
         SecretStr(""),
-        validation_alias=_alias("ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        validation_alias=alias("ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
         description="Key for Claude; ANTHROPIC_API_KEY counts too.",
     )
     anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="Which model `anthropic` asks.")
@@ -69,7 +65,7 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr = Field(
         SecretStr(""),
-        validation_alias=_alias("OPENAI_API_KEY", "OPENAI_API_KEY"),
+        validation_alias=alias("OPENAI_API_KEY", "OPENAI_API_KEY"),
         description="Key for OpenAI or the compatible server; OPENAI_API_KEY counts too.",
     )
     openai_model: str = Field("gpt-5.4-mini", min_length=1, description="Which model `openai` asks.")
@@ -97,9 +93,6 @@ class Settings(BaseSettings):
         pattern="^(merge|ignore)$",
         description="What becomes of the system prompt that a voice platform or client sends: merge adds it behind the mind, ignore leaves it out.",
     )
-    stt: str = Field("moonshine", description="Provider of speech recognition.")
-    tts: str = Field("piper", description="Provider of speech synthesis.")
-    vad: str = Field("silero", description="Provider of voice activity.")
     embedding: str = Field("minilm", description="Provider of embeddings, by which memories are recalled.")
     threads: int = Field(
         0, ge=0, le=256, description="Threads for the embedded language model; 0: as many as there are cores."
@@ -115,18 +108,12 @@ class Settings(BaseSettings):
     scripted_llm_ms: int = Field(
         0, ge=0, le=60_000, description="Delay of the scripted language model's first token, in milliseconds."
     )
-    scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
-    scripted_tts_ms: int = Field(
-        0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds."
-    )
-    scripted_stt_text: str = Field("Hello there.", description="What the scripted recogniser hears in every utterance.")
-
     api_keys: SecretStr = Field(
         SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only."
     )
     elevenlabs_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        validation_alias=_alias("ELEVENLABS_WEBHOOK_SECRET", "ELEVENLABS_WEBHOOK_SECRET"),
+        validation_alias=alias("ELEVENLABS_WEBHOOK_SECRET", "ELEVENLABS_WEBHOOK_SECRET"),
         description="Secret of ElevenLabs' post-call webhook, or tenant:secret,tenant2:secret2; ELEVENLABS_WEBHOOK_SECRET counts too. Empty: no webhook is taken.",
     )
     api_key: SecretStr = Field(SecretStr(""), description="The key that the command line sends to a server.")
@@ -149,26 +136,12 @@ class Settings(BaseSettings):
         description="Whether chat completions that name no conversation are kept, told apart by how they began.",
     )
 
-    max_concurrent_sessions: int = Field(
-        50,
-        ge=1,
-        le=10_000,
-        validation_alias=_alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"),
-        description="Live conversations at once.",
-    )
     max_concurrent_requests: int = Field(
         256, ge=1, le=99_999, description="Requests answered at once, streams included."
     )
     rate_per_minute: int = Field(0, ge=0, le=9_999_999, description="Requests a minute for each tenant; 0: no limit.")
     slow_request_s: float = Field(8, gt=0, le=600, description="How long a request may take to arrive, in seconds.")
     keep_alive_s: float = Field(30, gt=0, le=3600, description="How long a connection may be idle, in seconds.")
-    session_timeout_minutes: float = Field(
-        30,
-        gt=0,
-        le=1440,
-        validation_alias=_alias("SESSION_TIMEOUT_MINUTES", "SESSION_TIMEOUT_MINUTES"),
-        description="Silence after which a live session ends.",
-    )
     stale_minutes: float = Field(
         60, gt=0, le=10_080, description="Silence after which an open conversation is ended and reflected."
     )
@@ -180,9 +153,6 @@ class Settings(BaseSettings):
     )
     end_wait_s: float = Field(
         120, gt=0, le=600, description="How long the end of a conversation waits for its reflection, in seconds."
-    )
-    detached_s: float = Field(
-        120, ge=0, le=3600, description="How long a conversation whose client is gone can be gone on with, in seconds."
     )
     sweep_every_s: float = Field(
         15, gt=0, le=3600, description="How often open conversations are looked through, in seconds."

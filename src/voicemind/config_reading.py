@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 
 from voicemind.errors import Misconfigured
@@ -16,6 +16,11 @@ from voicemind.errors import Misconfigured
 PREFIX = "VOICEMIND_"
 
 Fields = Mapping[str, FieldInfo]
+
+
+def alias(*names: str) -> AliasChoices:
+    """`VOICEMIND_<FIRST>` wins, then the bare names that older deployments already set."""
+    return AliasChoices(PREFIX + names[0], *names[1:], names[0].lower())
 
 
 def toml_file() -> Path | None:

@@ -16,6 +16,7 @@ from voicemind.speech.audio import Pcm, from_floats, read_wav, resampled
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.stt.moonshine import MoonshineStt
 from voicemind.speech.stt.scripted import ScriptedStt
+from voicemind.speech.tts.contract import sound_of
 from voicemind.speech.tts.piper import PiperTts
 
 TWO_CITIES = "It was the best of times, it was the worst of times."
@@ -158,7 +159,7 @@ async def test_what_piper_says_is_what_moonshine_hears(moonshine: Stt) -> None:
         await piper.start()
         rates: list[float] = []
         for sentence in sentences:
-            spoken = b"".join([piece.samples async for piece in piper.speak(sentence)])
+            spoken = b"".join([piece.samples async for piece in sound_of(piper.speak(sentence))])
             heard = await _heard(moonshine, resampled(Pcm(spoken, piper.rate_hz), 16_000).samples)
             assert heard[0].isalnum()
             rates.append(_error_rate(sentence, heard))

@@ -11,7 +11,7 @@ import pytest
 
 from voicemind.errors import ProviderRefused
 from voicemind.speech.audio import Pcm, as_floats
-from voicemind.speech.tts.contract import Tts
+from voicemind.speech.tts.contract import Tts, sound_of
 from voicemind.speech.tts.piper import PiperTts
 from voicemind.speech.tts.scripted import ScriptedTts
 
@@ -42,7 +42,7 @@ async def tts(request: pytest.FixtureRequest) -> AsyncIterator[Tts]:
 
 async def _said(tts: Tts, text: str, *, voice: str | None = None) -> list[Pcm]:
     with anyio.fail_after(60):
-        return [piece async for piece in tts.speak(text, voice=voice)]
+        return [piece async for piece in sound_of(tts.speak(text, voice=voice))]
 
 
 def _seconds(pieces: list[Pcm]) -> float:

@@ -47,7 +47,9 @@ async def _heard(vad: Vad, samples: bytes, *, step: int = 640) -> list[float]:
     likelihoods: list[float] = []
     async with vad.track() as track:
         for start in range(0, len(samples), step):
-            likelihoods += await track.hear(samples[start : start + step])
+            track.hear(samples[start : start + step])
+            if track.unjudged:
+                likelihoods += await track.judged()
     return likelihoods
 
 

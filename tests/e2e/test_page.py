@@ -13,6 +13,7 @@ from tests.needs import CHROMIUM
 from tests.serving import own_process, until_ready
 
 from voicemind.speech.audio import Pcm, resampled, write_wav
+from voicemind.speech.tts.contract import sound_of
 from voicemind.speech.tts.piper import PiperTts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.models]
@@ -33,7 +34,7 @@ async def recording(folder: Path) -> Path:
     """The sentence as a microphone would bring it: 48 kHz, silence before and after."""
     tts = PiperTts()
     await tts.start()
-    samples = b"".join([piece.samples async for piece in tts.speak(SENTENCE)])
+    samples = b"".join([piece.samples async for piece in sound_of(tts.speak(SENTENCE))])
     await tts.aclose()
     sound = resampled(Pcm(samples, tts.rate_hz), 48_000).samples
     path = folder / "sentence.wav"

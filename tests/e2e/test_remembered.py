@@ -12,6 +12,7 @@ from tests.serving import Served, own_process, until_ready
 
 from voicemind.config import Settings
 from voicemind.speech.audio import Pcm, read_wav, write_wav
+from voicemind.speech.tts.contract import sound_of
 from voicemind.speech.tts.piper import PiperTts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.models]
@@ -28,7 +29,9 @@ EMBEDDED = {
 async def record(path: Path) -> None:
     tts = PiperTts()
     await tts.start()
-    samples = b"".join([piece.samples async for piece in tts.speak("My cat is called Biscuit and I live in Oslo.")])
+    samples = b"".join(
+        [piece.samples async for piece in sound_of(tts.speak("My cat is called Biscuit and I live in Oslo."))]
+    )
     await tts.aclose()
     path.write_bytes(write_wav(Pcm(samples, tts.rate_hz)))
 

@@ -9,37 +9,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events, frames
 from voicemind.cli.answers import OpenedConversation, Remembered, ReplySound, decoded, event_of, refusal
 from voicemind.errors import BadMessage, Busy, ClientMistake, ProviderUnavailable, Unauthenticated, UnknownAgent
 from voicemind.speech.audio import Pcm
 
-EXAMPLES: dict[type[wire.Event], wire.Event] = {
+EXAMPLES: dict[type[events.Event], events.Event] = {
     type(event): event
     for event in (
-        wire.Ready("s", "c", "c", "counsellor", "Mara", "text", 16_000, 24_000),
-        wire.State("listening"),
-        wire.Transcript("Hello", final=True, turn=1),
-        wire.AgentResponse("Hi", final=True, generation=3, turn=2),
-        wire.Interrupted(3),
-        wire.Error("No.", "bad_message"),
-        wire.Complete("c", "end", 2),
+        events.Ready("s", "c", "c", "counsellor", "Mara", "text", 16_000, 24_000),
+        events.State("listening"),
+        events.Transcript("Hello", final=True, turn=1),
+        events.AgentResponse("Hi", final=True, generation=3, turn=2),
+        events.Interrupted(3),
+        events.Error("No.", "bad_message"),
+        events.Complete("c", "end", 2),
     )
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in wire.EVENTS if kind is not wire.AudioChunk])
-def test_every_event_arrives_as_it_was_sent(kind: type[wire.Event]) -> None:
-    assert event_of(wire.serialise(EXAMPLES[kind], timestamp_ms=1)) == EXAMPLES[kind]
+@pytest.mark.parametrize("kind", [kind for kind in events.EVENTS if kind is not events.AudioChunk])
+def test_every_event_arrives_as_it_was_sent(kind: type[events.Event]) -> None:
+    assert event_of(events.serialise(EXAMPLES[kind], timestamp_ms=1)) == EXAMPLES[kind]
 
 
 def test_sound_is_the_same_whichever_way_it_travels() -> None:
     pcm = Pcm(b"\x01\x02" * 480, 24_000)
-    as_json = wire.serialise(wire.audio_chunk(pcm, generation=2, position=24_000), timestamp_ms=1)
+    as_json = events.serialise(events.audio_chunk(pcm, generation=2, position=24_000), timestamp_ms=1)
 
     assert (
         event_of(as_json)
-        == event_of(wire.binary_audio(pcm, generation=2, position=24_000))
+        == event_of(frames.server_audio(pcm, generation=2, position=24_000))
         == ReplySound(pcm, 2, 24_000)
     )
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.status import Status
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events
 from voicemind.cli.answers import ReplySound, ServerEvent
 from voicemind.cli.chat import Chat
 from voicemind.cli.client import Talk
@@ -74,9 +74,9 @@ async def test_a_line_is_sent_only_after_the_answer_to_the_one_before(pipe: tupl
     os.write(pipe[1], b"one\ntwo\n/end\n")
     os.close(pipe[1])
     turns = [
-        wire.Ready("s", "c", "c", "a", "Mara", "text", 16_000, 16_000),
-        wire.AgentResponse("Hello.", final=True, generation=0),
-        wire.State("listening"),
+        events.Ready("s", "c", "c", "a", "Mara", "text", 16_000, 16_000),
+        events.AgentResponse("Hello.", final=True, generation=0),
+        events.State("listening"),
     ]
     send, receive = anyio.create_memory_object_stream[ServerEvent](20)
 
@@ -93,11 +93,11 @@ async def test_a_line_is_sent_only_after_the_answer_to_the_one_before(pipe: tupl
                 await send.send(event)
             await anyio.wait_all_tasks_blocked()
             assert line.did == ["one"]
-            await send.send(wire.State("listening"))  # of the greeting, late
+            await send.send(events.State("listening"))  # of the greeting, late
             await anyio.wait_all_tasks_blocked()
             assert line.did == ["one"]
-            await send.send(wire.Transcript("one", final=True))
-            await send.send(wire.AgentResponse("First.", final=True, generation=1))
+            await send.send(events.Transcript("one", final=True))
+            await send.send(events.AgentResponse("First.", final=True, generation=1))
             await anyio.wait_all_tasks_blocked()
             assert line.did == ["one", "two"]
             tasks.cancel_scope.cancel()
@@ -109,7 +109,7 @@ async def test_a_growing_reply_is_printed_once(capsys: pytest.CaptureFixture[str
     texts = ["I", "I hear", "I hear you [bold]."]
 
     with anyio.fail_after(5):
-        await chat.show(_events(*(wire.AgentResponse(text, final=text == texts[-1], generation=1) for text in texts)))
+        await chat.show(_events(*(events.AgentResponse(text, final=text == texts[-1], generation=1) for text in texts)))
 
     assert capsys.readouterr().out.endswith("› I hear you [bold].\n")
     assert chat.is_over
@@ -167,11 +167,11 @@ def _hearing(*events: ServerEvent) -> Hearing:
     return hearing
 
 
-READY = wire.Ready("s", "c", "c", "a", "Mara", "voice", 16_000, 24_000)
-SPOKEN = wire.Transcript("My cat is called Biscuit.", final=True, turn=1)
-ANSWER = wire.AgentResponse("What a name!", final=True, generation=1, turn=2)
+READY = events.Ready("s", "c", "c", "a", "Mara", "voice", 16_000, 24_000)
+SPOKEN = events.Transcript("My cat is called Biscuit.", final=True, turn=1)
+ANSWER = events.AgentResponse("What a name!", final=True, generation=1, turn=2)
 SOUND = ReplySound(Pcm(b"\x01\x00" * 480, 24_000), 1, 0)
-LISTENING = wire.State("listening")
+LISTENING = events.State("listening")
 
 
 def test_the_answer_is_complete_when_its_text_is_final_and_the_agent_listens_again() -> None:
@@ -206,4 +206,4 @@ def test_silence_is_not_taken_for_speech() -> None:
 
 def test_trouble_at_the_server_ends_the_waiting() -> None:
     with pytest.raises(ProviderUnavailable, match="The voice is broken"):
-        _hearing(READY, wire.Error("The voice is broken.", "provider_unavailable"))
+        _hearing(READY, events.Error("The voice is broken.", "provider_unavailable"))

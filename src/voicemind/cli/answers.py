@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events, frames
 from voicemind.errors import (
     BadMessage,
     BadRequest,
@@ -27,7 +27,7 @@ from voicemind.errors import (
 from voicemind.speech.audio import Pcm
 
 SERVICE = "voicemind"
-_EVENTS: Mapping[str, type[wire.Event]] = {event.type: event for event in wire.EVENTS}
+_EVENTS: Mapping[str, type[events.Event]] = {event.type: event for event in events.EVENTS}
 _Shape = TypeVar("_Shape")
 _UNKNOWN: Mapping[str, tuple[type[VoicemindError], str]] = {
     error.code: (error, f" `{listing}` shows which there are.")
@@ -50,8 +50,8 @@ class ReplySound:
     position: int
 
 
-ServerEvent = wire.Event | ReplySound
-"""Everything a socket gives: the classes of `wire.EVENTS` but AudioChunk, which arrives as ReplySound."""
+ServerEvent = events.Event | ReplySound
+"""Everything a socket gives: the classes of `events.EVENTS` but AudioChunk, which arrives as ReplySound."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -126,17 +126,17 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 def event_of(frame: str | bytes) -> ServerEvent | None:
     """One frame of the socket; None for a kind that this client does not know. Raises BadMessage or BadAudio."""
     if isinstance(frame, bytes):
-        pcm, generation, position = wire.parse_binary_audio(frame)
+        pcm, generation, position = frames.parse_server_audio(frame)
         return ReplySound(pcm, generation, position)
-    kind, content = wire.parse_event(frame)
+    kind, content = events.parse_event(frame)
     if kind not in _EVENTS:
         return None
     try:
         event = msgspec.convert(content, _EVENTS[kind])
     except msgspec.ValidationError as error:
         raise BadMessage(f"The server's {kind} message lacks what it should hold.") from error
-    if isinstance(event, wire.AudioChunk):
-        return ReplySound(wire.sound_of(event), event.generation, event.position_ms * event.rate // 1000)
+    if isinstance(event, events.AudioChunk):
+        return ReplySound(events.sound_of(event), event.generation, event.position_ms * event.rate // 1000)
     return event
 
 

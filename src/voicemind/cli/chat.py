@@ -10,7 +10,7 @@ from contextlib import aclosing
 import anyio
 from rich.text import Text
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events
 from voicemind.cli.answers import SERVICE, ServerEvent
 from voicemind.cli.client import Server, Talk
 from voicemind.cli.connection import connected, finish
@@ -28,36 +28,36 @@ async def ask_once(settings: Settings, text: str, *, agent: str, user: str) -> N
     """Put one question, print the answer alone, and end the conversation. Raises VoicemindError."""
     async with connected(settings) as server:
         opened = await server.open_conversation(agent, user=user, channel="text", greet=False)
-        async with server.talk(opened) as talk, aclosing(talk.events()) as events:
+        async with server.talk(opened) as talk, aclosing(talk.events()) as told:
             with err.status("thinking…"):
                 await talk.say(text)
-                answer = await _answer(events)
+                answer = await _answer(told)
             said(answer)
-            await hang_up(talk, events)
+            await hang_up(talk, told)
         await finish(server, opened.conversation_id)
 
 
-async def _answer(events: AsyncGenerator[ServerEvent]) -> str:
+async def _answer(told: AsyncGenerator[ServerEvent]) -> str:
     asked = False
-    async for event in events:
+    async for event in told:
         match event:
-            case wire.Transcript(final=True):
+            case events.Transcript(final=True):
                 asked = True
-            case wire.AgentResponse(final=True, text=text) if asked:
+            case events.AgentResponse(final=True, text=text) if asked:
                 return text
-            case wire.Error(message=message):
+            case events.Error(message=message):
                 raise ProviderUnavailable(message, provider=SERVICE)
             case _:
                 pass
     raise ProviderUnavailable("The server ended the conversation without an answer.", provider=SERVICE)
 
 
-async def hang_up(talk: Talk, events: AsyncGenerator[ServerEvent]) -> None:
+async def hang_up(talk: Talk, told: AsyncGenerator[ServerEvent]) -> None:
     """Say that the conversation is over and wait until the server has stored everything."""
     with anyio.move_on_after(COMPLETE_LIMIT_S):
         await talk.end()
-        async for event in events:
-            if isinstance(event, wire.Complete):
+        async for event in told:
+            if isinstance(event, events.Complete):
                 return
 
 
@@ -69,16 +69,16 @@ async def chat(settings: Settings, *, agent: str, user: str) -> None:
 
 async def _converse(server: Server, *, agent: str, user: str) -> None:
     opened = await server.open_conversation(agent, user=user, channel="text")
-    async with server.talk(opened) as talk, aclosing(talk.events()) as events:
+    async with server.talk(opened) as talk, aclosing(talk.events()) as told:
         conversation = Chat(talk)
         note("Type and press Enter. /end or Ctrl-D ends, Ctrl-C interrupts.")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(conversation.show, events)
+            tasks.start_soon(conversation.show, told)
             tasks.start_soon(conversation.obey_signals)
             await conversation.read(Keyboard())
             tasks.cancel_scope.cancel()
         if not conversation.is_over:
-            await hang_up(talk, events)
+            await hang_up(talk, told)
     await finish(server, opened.conversation_id)
 
 
@@ -115,19 +115,19 @@ class Chat:
                     await self._talk.say(line.strip())
             tasks.cancel_scope.cancel()
 
-    async def show(self, events: AsyncGenerator[ServerEvent]) -> None:
+    async def show(self, told: AsyncGenerator[ServerEvent]) -> None:
         """Print what the agent says as it comes."""
-        async for event in events:
+        async for event in told:
             match event:
-                case wire.Ready(agent_name=name):
+                case events.Ready(agent_name=name):
                     self._name = name
-                case wire.Transcript(final=True):
+                case events.Transcript(final=True):
                     self._unheard = False
-                case wire.State(state="listening"):
+                case events.State(state="listening"):
                     self._be_idle()
-                case wire.AgentResponse():
+                case events.AgentResponse():
                     self._show_reply(event)
-                case wire.Error(message=message):
+                case events.Error(message=message):
                     note(message, style="red")
                     self._unheard = False
                     self._be_idle()
@@ -160,7 +160,7 @@ class Chat:
             out.file.flush()
         return await keyboard.line()
 
-    def _show_reply(self, reply: wire.AgentResponse) -> None:
+    def _show_reply(self, reply: events.AgentResponse) -> None:
         """The text grows; what is already on the screen is not printed again."""
         if reply.generation != self._generation:
             self._generation = reply.generation

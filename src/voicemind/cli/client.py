@@ -14,7 +14,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events, frames
 from voicemind.cli.answers import (
     SERVICE,
     Health,
@@ -56,7 +56,7 @@ class Talk:
     async def hear(self, samples: bytes) -> None:
         """Speak this: 16-bit little-endian mono at 16 kHz, a few ten milliseconds at a time."""
         self._frames += 1
-        await self._deliver(wire.client_audio(samples, sequence=self._frames))
+        await self._deliver(frames.client_audio(samples, sequence=self._frames))
 
     async def interrupt(self) -> None:
         """Stop the reply."""
@@ -75,7 +75,7 @@ class Talk:
         try:
             async for frame in self._socket:
                 event = event_of(frame)
-                if isinstance(event, wire.Error):
+                if isinstance(event, events.Error):
                     self._trouble = event.message
                 if event is not None:
                     yield event

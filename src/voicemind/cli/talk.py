@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 from rich.status import Status
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events
 from voicemind.cli.answers import SERVICE, ReplySound, ServerEvent
 from voicemind.cli.chat import hang_up
 from voicemind.cli.client import Talk
@@ -42,11 +42,11 @@ async def talk_with(settings: Settings, recording: Path, *, agent: str, user: st
     refuse_unwritable(out)
     async with connected(settings) as server:
         opened = await server.open_conversation(agent, user=user, channel="voice", greet=False)
-        async with server.talk(opened) as talk, aclosing(talk.events()) as events:
+        async with server.talk(opened) as talk, aclosing(talk.events()) as told:
             with err.status("connecting…") as status:
                 hearing = Hearing(status)
-                await _exchange(talk, events, hearing, pcm=pcm, speed=FAST if fast else 1.0)
-            await hang_up(talk, events)
+                await _exchange(talk, told, hearing, pcm=pcm, speed=FAST if fast else 1.0)
+            await hang_up(talk, told)
         if not hearing.understood.is_set():
             await server.end(opened.conversation_id)
             raise NothingHeard(
@@ -88,12 +88,10 @@ def frames_of(pcm: Pcm) -> list[bytes]:
     return [samples[at : at + FRAME_BYTES] for at in range(0, len(samples), FRAME_BYTES)]
 
 
-async def _exchange(
-    talk: Talk, events: AsyncGenerator[ServerEvent], hearing: Hearing, *, pcm: Pcm, speed: float
-) -> None:
+async def _exchange(talk: Talk, told: AsyncGenerator[ServerEvent], hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
     with anyio.fail_after(ANSWER_LIMIT_S + pcm.duration_ms / 1000):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hearing.listen, events)
+            tasks.start_soon(hearing.listen, told)
             await hearing.ready.wait()
             if await _play(talk, hearing, pcm=pcm, speed=speed):
                 await hearing.answered.wait()
@@ -143,35 +141,35 @@ class Hearing:
         """Everything that the agent said."""
         return Pcm(b"".join(self._sound), self._rate_hz)
 
-    async def listen(self, events: AsyncGenerator[ServerEvent]) -> None:
+    async def listen(self, told: AsyncGenerator[ServerEvent]) -> None:
         """Follow the conversation. Raises ProviderUnavailable where it breaks off."""
-        async for event in events:
+        async for event in told:
             self.notice(event)
         raise ProviderUnavailable("The server ended the conversation before its answer was complete.", provider=SERVICE)
 
     def notice(self, event: ServerEvent) -> None:
         """One thing that happened. Raises ProviderUnavailable for trouble at the server."""
         match event:
-            case wire.Ready(agent_name=name, output_rate=rate_hz):
+            case events.Ready(agent_name=name, output_rate=rate_hz):
                 self._name, self._rate_hz = name, rate_hz
-            case wire.State(state=state):
+            case events.State(state=state):
                 self._status.update(f"{state}…")
                 if state == "listening":
                     self.ready.set()
                     self._settle(listening=True)
-            case wire.Transcript(text=text, final=False):
+            case events.Transcript(text=text, final=False):
                 self._status.update(f"listening… {text}", spinner_style="dim")
-            case wire.Transcript(text=text):
+            case events.Transcript(text=text):
                 said(f"you › {text}")
                 self._words += 1
                 self._settle(listening=False)
             case ReplySound(pcm=pcm):
                 self._rate_hz = pcm.rate_hz
                 self._sound.append(pcm.samples)
-            case wire.AgentResponse(final=True, text=text):
+            case events.AgentResponse(final=True, text=text):
                 said(f"{self._name} › {text}")
                 self._answers = self._words
-            case wire.Error(message=message):
+            case events.Error(message=message):
                 raise ProviderUnavailable(message, provider=SERVICE)
             case _:
                 pass

@@ -12,7 +12,18 @@ import structlog
 from voicemind.clock import monotonic_s
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.opening import Opened
-from voicemind.engines.contract import AgentTurn, Engine, Event, Over, Said, Scene, StateChanged, UserTurn
+from voicemind.engines.contract import (
+    NOW,
+    AgentTurn,
+    Engine,
+    Event,
+    Occasion,
+    Over,
+    Said,
+    Scene,
+    StateChanged,
+    UserTurn,
+)
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Piece
 from voicemind.mind.context import CHECKED_S
@@ -103,10 +114,11 @@ class Session:
         self._unreflected = await self._endings.unreflected(opened, wait_s=self._patience.reflection_s)
         self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
-    async def user_said(self, text: str, *, modality: Modality) -> None:
+    async def user_said(self, text: str, *, modality: Modality, message_id: str = "") -> None:
         """Store the person's turn, then show it."""
         self.touch()
-        await self._show(UserTurn(await self._keep(NewTurn("user", text, heard=text, modality=modality))))
+        turn = await self._keep(NewTurn("user", text, heard=text, modality=modality))
+        await self._show(UserTurn(turn, message_id))
 
     async def agent_said(self, said: Said) -> None:
         """Store the agent's turn, then show it."""
@@ -123,10 +135,10 @@ class Session:
         )
         await self._show(AgentTurn(said.generation, turn))
 
-    async def answer(self) -> AsyncGenerator[Piece, None]:
-        """The mind's reply to the conversation as it stands."""
+    async def answer(self, occasion: Occasion = NOW) -> AsyncGenerator[Piece, None]:
+        """The mind's reply to the conversation as it stands, and to this occasion."""
         await self._look_again()
-        async with aclosing(self._replies.reply(self._situation())) as pieces:
+        async with aclosing(self._replies.reply(self._situation(occasion))) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -149,12 +161,12 @@ class Session:
             self.opened, self._unreflected = replace(self.opened, conversation=talk), unreflected
             self._settled_doubts, self._looked_s = doubts, began_s
 
-    def _situation(self) -> Situation:
+    def _situation(self, occasion: Occasion = NOW) -> Situation:
         return Situation(
             agent=self.opened.agent,
             key=self.opened.key,
             channel=self._channel,
-            history=messages_of(self._turns),
+            history=messages_of(self._turns, supposing=occasion.supposing, silence_s=occasion.silence_s),
             unreflected=self._unreflected,
             person=self.opened.person,
             intent_notes=self.opened.intent_notes,

@@ -11,6 +11,7 @@ from voicemind.speech.audio import Pcm
 from voicemind.store.values import Modality, Turn
 
 StateName = Literal["waking", "listening", "thinking", "speaking"]
+ToolStatus = Literal["running", "ok", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,41 @@ class AgentSound:
 
 
 @dataclass(frozen=True, slots=True)
-class Hushed:
-    """The reply of this generation makes no more sound."""
+class Ducked:
+    """The reply of this generation is to sound softer, because the person may have begun to speak, or as loud as before."""
 
     generation: int
+    is_soft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hushed:
+    """The reply of this generation makes no more sound. `heard` is what the person has heard of it by now.
+
+    A reply may come back after a false alarm: its sound then goes on at the position where it was cut.
+    """
+
+    generation: int
+    heard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The agent uses a tool: `status` is `running`, `ok` or `error`; `ms` is how long it has taken."""
+
+    call_id: str
+    tool: str
+    arguments: str
+    status: ToolStatus
+    ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class UserTurn:
-    """The person's turn is stored."""
+    """The person's turn is stored. `message_id` is the client's own name for a typed message."""
 
     turn: Turn
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,14 @@ class AgentTurn:
 
     generation: int
     turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimed:
+    """Where the time of a reply went, in milliseconds; see `Said.timings_ms`."""
+
+    generation: int
+    timings_ms: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +116,45 @@ class Over:
     turns: int
 
 
-Event = StateChanged | PartialWords | AgentText | AgentSound | Hushed | UserTurn | AgentTurn | Trouble | Over
+Event = (
+    StateChanged
+    | PartialWords
+    | AgentText
+    | AgentSound
+    | Ducked
+    | Hushed
+    | ToolCalled
+    | UserTurn
+    | AgentTurn
+    | TurnTimed
+    | Trouble
+    | Over
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a reply is to besides the conversation as it is stored.
+
+    `supposing` is what the person is believed to have just said, which is not stored yet: the agent thinks early. `silence_s` is how long nobody has
+    said anything, where the agent speaks up by itself.
+    """
+
+    supposing: str = ""
+    silence_s: float = 0.0
+
+
+NOW = Occasion()
+"""Nothing but the conversation as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How a reply ended: what the mind made of it, what the person heard of it, and where the time went (milliseconds since the person had finished)."""
+    """How a reply ended: what the mind made of it, what the person heard of it, and where the time went.
+
+    `timings_ms` counts milliseconds since the person had finished: `endpoint` until that was believed, `heard` until it was recognised, `thought_first` until the
+    first token, `spoke_first` until the first sound was sent; and `early` is 1 where the answer had been thought of early. A part that did not happen is missing.
+    """
 
     generation: int
     generated: str
@@ -100,12 +166,12 @@ class Said:
 class Scene(Protocol):
     """The conversation as an engine sees it."""
 
-    async def user_said(self, text: str, *, modality: Modality) -> None:
+    async def user_said(self, text: str, *, modality: Modality, message_id: str = "") -> None:
         """Store the person's turn and show it; returns once it is safe on disk."""
         ...
 
-    def answer(self) -> AsyncGenerator[Piece, None]:
-        """The mind's reply to the conversation as it stands. Raises ProviderError."""
+    def answer(self, occasion: Occasion = NOW) -> AsyncGenerator[Piece, None]:
+        """The mind's reply to the conversation as it stands, and to this occasion. Nothing is stored by asking. Raises ProviderError."""
         ...
 
     async def agent_said(self, said: Said) -> None:
@@ -121,15 +187,18 @@ class Engine(Protocol):
     """Turns what comes in into replies, for one conversation. `run` serves until it is cancelled, `close` comes last."""
 
     async def run(self) -> None:
-        """Serve until cancelled. What was being said then is stored as far as it was heard."""
+        """Serve until cancelled. What was being said then is stored as far as it was heard.
+
+        Raises ProviderError where this engine cannot go on, though the conversation could with another one.
+        """
         ...
 
-    async def hear(self, samples: bytes) -> None:
-        """What the microphone hears: 16-bit mono at 16 kHz. Waits where the engine cannot keep up."""
+    def hear(self, samples: bytes) -> None:
+        """What the microphone hears: 16-bit mono at 16 kHz, any length. Never waits; where the engine falls behind by seconds, the oldest is dropped."""
         ...
 
-    async def read(self, text: str) -> None:
-        """The person typed this."""
+    async def read(self, text: str, *, message_id: str = "") -> None:
+        """The person typed this. Comes back with `user_said`."""
         ...
 
     async def greet(self, text: str) -> None:
@@ -146,6 +215,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of everything; after `run`, or instead of it. Safe to call twice."""
+        ...
+
+    def away(self) -> None:
+        """Nobody can hear for a while: the reply that sounds is held where it is. Safe to call twice."""
+        ...
+
+    def back(self) -> None:
+        """Somebody listens again: what was held goes on. Safe to call twice."""
         ...
 
     def played(self, generation: int, ms: float) -> None:

@@ -9,12 +9,18 @@ from voicemind.llm.contract import Message
 from voicemind.store.values import Turn
 
 
-def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
+def messages_of(turns: Sequence[Turn], *, supposing: str = "", silence_s: float = 0.0) -> tuple[Message, ...]:
     """Turns as messages. Of the agent's turns, what was heard counts; turns of the same side in a row become one message.
+
+    `supposing` is what the person has probably just said, and is not stored yet; after `silence_s` without a word of theirs the agent is told so, to speak up.
 
     Calls are left out: their results are nowhere but in the request that brings them, and a call without a result is none.
     """
-    said = ((turn.role, turn.reached) for turn in turns)
+    said = [(turn.role, turn.reached) for turn in turns]
+    if supposing:
+        said.append(("user", supposing))
+    if silence_s:
+        said.append(("user", f"[silence for {silence_s:.0f} seconds]"))
     messages: list[Message] = []
     for side, text in said:
         role: Literal["user", "assistant"] = "user" if side == "user" else "assistant"

@@ -15,7 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from voicemind.channels.browser import wire
+from voicemind.channels.browser import events, shown, wire
 from voicemind.clock import epoch_ms, monotonic_s
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, still_open
@@ -88,9 +88,9 @@ class VoiceConversations:
             )
         return still_open(await self._opening.found(socket.state.tenant, identity))
 
-    def _ready(self, opened: Opened, channel: Channel, line: _Line) -> wire.Ready:
+    def _ready(self, opened: Opened, channel: Channel, line: _Line) -> events.Ready:
         identity = opened.conversation.id
-        return wire.Ready(
+        return events.Ready(
             session_id=line.session_id,
             conversation_id=identity,
             conversation_detail_id=identity,
@@ -124,7 +124,7 @@ class _Line:
 
     async def show(self, event: happening.Event) -> None:
         """Send what happened, after what is already waiting; a client that is gone misses it."""
-        frame = _frame(event, binary=self.binary)
+        frame = shown.frame(event, timestamp_ms=epoch_ms(), binary=self.binary)
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._outgoing.send(frame)
 
@@ -133,10 +133,10 @@ class _Line:
         code = REFUSALS.get(type(error), ENGINE_FAILED)
         log.info("socket refused", code=error.code, close=code)
         with suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(_serialised(wire.Error(message=str(error), code=error.code)))
+            await self._socket.send_text(_serialised(events.Error(message=str(error), code=error.code)))
             await self._socket.close(code, error.code)
 
-    async def serve(self, session: Session, ready: wire.Ready, *, greet: bool) -> None:
+    async def serve(self, session: Session, ready: events.Ready, *, greet: bool) -> None:
         """Until the conversation is over or the client is gone; then the last words go out and the socket is closed."""
         try:
             async with anyio.create_task_group() as tasks:
@@ -169,7 +169,7 @@ class _Line:
             exc_info=None if isinstance(error, VoicemindError) else error,
         )
         words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
-        await self._tell(_serialised(wire.Error(message=words, code=code)))
+        await self._tell(_serialised(events.Error(message=words, code=code)))
 
     async def _tell(self, frame: str | bytes) -> None:
         """Send something of the line's own; a client that is gone misses it."""
@@ -204,7 +204,7 @@ class _Line:
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
             except ClientMistake as error:
-                await self._tell(_serialised(wire.Error(message=str(error), code=error.code)))
+                await self._tell(_serialised(events.Error(message=str(error), code=error.code)))
                 if self._mistakes.too_many(monotonic_s()):
                     self._close_code = 1008
                     session.leave("gone")
@@ -215,15 +215,17 @@ class _Line:
             session.touch()
         match message:
             case wire.Sound(samples):
-                await session.engine.hear(samples)
-            case wire.Text(text=text):
-                await session.engine.read(text.strip())
+                session.engine.hear(samples)
+            case wire.Text(text=text, id=identity):
+                await session.engine.read(text.strip(), message_id=identity)
             case wire.Interrupt():
                 await session.engine.interrupt()
             case wire.Played(generation=generation, ms=ms):
                 session.engine.played(generation, ms)
             case wire.End():
                 session.leave("end")
+            case wire.Ack() | wire.Resume() | wire.Metrics():
+                raise BadMessage("This server cannot use such a message yet.")
 
 
 def _parsed(message: MutableMapping[str, Any], *, binary: bool) -> wire.ClientMessage:
@@ -235,39 +237,5 @@ def _parsed(message: MutableMapping[str, Any], *, binary: bool) -> wire.ClientMe
     return wire.parse_binary(content or b"")
 
 
-def _frame(event: happening.Event, *, binary: bool) -> str | bytes:
-    """One happening as it travels."""
-    if isinstance(event, happening.AgentSound):
-        if binary:
-            return wire.binary_audio(event.pcm, generation=event.generation, position=event.position)
-        return _serialised(wire.audio_chunk(event.pcm, generation=event.generation, position=event.position))
-    return _serialised(_event(event))
-
-
-def _event(event: happening.Event) -> wire.Event:  # noqa: PLR0911 - one line for each event
-    match event:
-        case happening.StateChanged(state):
-            return wire.State(state=state)
-        case happening.PartialWords(text):
-            return wire.Transcript(text=text, final=False)
-        case happening.UserTurn(turn):
-            return wire.Transcript(text=turn.generated, final=True, turn=turn.seq)
-        case happening.AgentText(generation, text):
-            return wire.AgentResponse(text=text, final=False, generation=generation)
-        case happening.AgentTurn(generation, turn):
-            text = turn.generated if turn.heard is None else turn.heard
-            return wire.AgentResponse(
-                text=text, final=True, generation=generation, interrupted=turn.interrupted, turn=turn.seq
-            )
-        case happening.Hushed(generation):
-            return wire.Interrupted(generation=generation)
-        case happening.Trouble(code, message):
-            return wire.Error(message=message, code=code)
-        case happening.Over(conversation_id, reason, turns):
-            return wire.Complete(conversation_id=conversation_id, reason=reason, turns=turns)
-        case happening.AgentSound():
-            raise AssertionError("sound has its own frame")
-
-
-def _serialised(event: wire.Event) -> str:
-    return wire.serialise(event, timestamp_ms=epoch_ms())
+def _serialised(event: events.Event) -> str:
+    return events.serialise(event, timestamp_ms=epoch_ms())

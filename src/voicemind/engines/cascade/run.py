@@ -22,7 +22,7 @@ from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
 
 SOUNDS_WAITING = 100
-"""Pieces of sound that may wait to be judged: 2 s of 20 ms frames."""
+"""Pieces of sound that may wait to be judged: 2 s of 20 ms frames. Then the oldest are dropped."""
 HAPPENINGS_WAITING = 32
 BEFORE_SPEECH_MS = 400
 """Sound before the detected beginning that belongs to the utterance: the gate needs some speech to be sure."""
@@ -94,16 +94,26 @@ class Cascade:
                 ):
                     self._left.set()
 
-    async def hear(self, samples: bytes) -> None:
+    def hear(self, samples: bytes) -> None:
         """What the microphone hears."""
         if samples and self._stt and self._vad:
             with suppress(anyio.ClosedResourceError):  # the conversation is ending
-                await self._sound_in.send(samples)
+                try:
+                    self._sound_in.send_nowait(samples)
+                except anyio.WouldBlock:
+                    self._sounds.receive_nowait()
+                    self._sound_in.send_nowait(samples)
 
-    async def read(self, text: str) -> None:
+    async def read(self, text: str, *, message_id: str = "") -> None:
         """The person typed this."""
         self._spoken_until = self._heard_at = monotonic_s()
-        await self._happened.send(turn.Typed(text))
+        await self._happened.send(turn.Typed(text, message_id))
+
+    def away(self) -> None:
+        """Nobody can hear for a while."""
+
+    def back(self) -> None:
+        """Somebody listens again."""
 
     async def greet(self, text: str) -> None:
         """Say this without being asked."""
@@ -140,8 +150,8 @@ class Cascade:
 
     async def _obey(self, command: turn.Command, tasks: TaskGroup) -> None:
         match command:
-            case turn.Keep(text, modality):
-                await self._scene.user_said(text, modality=modality)
+            case turn.Keep(text, modality, message_id):
+                await self._scene.user_said(text, modality=modality, message_id=message_id)
             case turn.Think(number):
                 self._begin(number, self._scene.answer(), tasks)
             case turn.Say(number, text):
@@ -207,8 +217,9 @@ class Cascade:
                 _remember(before, samples)
                 if self._listener:
                     self._listener.add(samples)
+                track.hear(samples)
                 try:
-                    probabilities = await track.hear(samples)
+                    probabilities = await track.judged() if track.unjudged else []
                 except ProviderError as error:
                     if not broken:
                         await self._scene.show(Trouble(error.code, "You cannot be heard at the moment. You can type."))

@@ -16,7 +16,7 @@ from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Piece, TextDelta
 from voicemind.speech.audio import Pcm
-from voicemind.speech.tts.contract import Tts
+from voicemind.speech.tts.contract import Mark, Tts
 
 CLAUSES_AHEAD = 3
 """How many clauses may wait for the voice: the model works ahead of it, but not for a minute of speech that may never be heard."""
@@ -136,6 +136,8 @@ class SpokenReply:
         if words:
             async with aclosing(tts.speak(words, voice=self._voice)) as pieces:
                 async for pcm in pieces:
+                    if isinstance(pcm, Mark):
+                        continue
                     clause.samples += len(pcm.samples) // 2
                     self._mark("spoke_first")
                     await on_sounding()

@@ -53,9 +53,10 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """The person wrote something."""
+    """The person wrote something; `message_id` is the client's own name for it."""
 
     text: str
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Keep:
 
     text: str
     modality: Modality
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ class TurnMachine:
                 return self._spoken(happening)
             case ReplySounding() | ReplyEnded():
                 return self._replied(happening)
-            case Typed(text):
-                return [*self._hushed(), Keep(text, "text"), self._think()]
+            case Typed(text, message_id):
+                return [*self._hushed(), Keep(text, "text", message_id), self._think()]
             case Greeting(text):
                 return self._greet(text)
             case Interrupted():
@@ -181,8 +183,8 @@ class TurnMachine:
         match happening:
             case Recognised(text) if text:
                 return [Keep(text, "speech")]
-            case Typed(text):
-                return [Keep(text, "text")]
+            case Typed(text, message_id):
+                return [Keep(text, "text", message_id)]
             case Interrupted():
                 return [Hush(0)]
             case _:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from voicemind.speech.audio import Pcm
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where in the text the voice is: when `ms` milliseconds of this text's sound have played, its first `chars` characters have been said."""
+
+    chars: int
+    ms: float
+
+
+Sounding = Pcm | Mark
+
+
+async def sound_of(pieces: AsyncIterable[Sounding]) -> AsyncGenerator[Pcm, None]:
+    """The sound alone, without the marks."""
+    async for piece in pieces:
+        if isinstance(piece, Pcm):
+            yield piece
 
 
 class Tts(Protocol):
@@ -23,8 +42,10 @@ class Tts(Protocol):
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""
         ...
 
-    def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Pcm, None]:
+    def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding, None]:
         """Say a text: pieces in order, none empty, all at `rate_hz`; a text without speakable characters yields nothing.
+
+        Voices that know when they say what also yield marks, both numbers rising, each at the latest with the sound that it is about.
 
         Iterate it under `contextlib.aclosing`; closing early stops the work. Raises ProviderUnavailable, and ProviderRefused for an unknown voice.
         """

@@ -18,6 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
 from voicemind.models import onnx
 from voicemind.speech.audio import Pcm, from_floats
+from voicemind.speech.tts.contract import Sounding
 
 _Made = TypeVar("_Made")
 Floats = npt.NDArray[np.float32]
@@ -46,7 +47,7 @@ class PiperTts:
         """Load the voice, 2 to 3 seconds. Raises Misconfigured where the extra `local` is not installed."""
         self._voice = await to_thread.run_sync(self._load)
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Pcm]:
+    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
         """Say a text, one piece for each sentence. Left early, the sentence under way is finished unheard."""
         if voice is not None and voice not in self.voices:
             problem = f"Piper has no voice {voice!r} here; it has: {', '.join(self.voices)}."

@@ -9,6 +9,7 @@ import numpy as np
 
 from voicemind.errors import ProviderRefused
 from voicemind.speech.audio import Pcm, from_floats
+from voicemind.speech.tts.contract import Sounding
 
 _MS_PER_LETTER = 60
 _LONGEST_MS = 15_000
@@ -34,7 +35,7 @@ class ScriptedTts:
     async def start(self) -> None:
         """Nothing has to be loaded."""
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Pcm]:
+    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
         """Hum for as long as saying the text would take, in pieces of 200 ms."""
         if voice is not None and voice not in self.voices:
             raise ProviderRefused(f"There is no scripted voice {voice!r}.", provider=self.name)

@@ -10,13 +10,22 @@ WINDOW_MS = 32
 
 
 class VadTrack(Protocol):
-    """The voice activity of one microphone. Calls come one after the other."""
+    """The voice activity of one microphone, for one task that listens."""
 
-    async def hear(self, samples: bytes) -> list[float]:
-        """How likely each 32 ms window that these samples complete is speech, 0 to 1, oldest first.
+    def hear(self, samples: bytes) -> None:
+        """Sound to be judged: 16-bit little-endian mono at 16 kHz, any length. Cheap, and never waits: it is called for every frame."""
+        ...
 
-        `samples` are 16-bit little-endian mono at 16 kHz, any length; what does not fill a window waits for the next call.
+    async def judged(self) -> list[float]:
+        """Wait until windows have been judged; how likely each is speech, 0 to 1, oldest first, never empty. Raises ProviderUnavailable.
+
+        What does not fill a window waits for more sound. Windows that could not be judged are forgotten once that was told.
         """
+        ...
+
+    @property
+    def unjudged(self) -> int:
+        """How many whole windows wait for `judged`, or for being judged."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import anyio
 import numpy as np
 
 from voicemind.speech.audio import as_floats
@@ -40,16 +41,28 @@ class EnergyVad:
 
 class _Track:
     def __init__(self) -> None:
-        self._waiting = b""
+        self._sound = bytearray()
+        self._complete = anyio.Event()
         self._floor_db = -60.0
 
-    async def hear(self, samples: bytes) -> list[float]:
-        self._waiting += samples
-        whole = len(self._waiting) // _WINDOW_BYTES
-        if not whole:
-            return []
-        heard, self._waiting = self._waiting[: whole * _WINDOW_BYTES], self._waiting[whole * _WINDOW_BYTES :]
-        windows = as_floats(heard).reshape(whole, _WINDOW_BYTES // 2)
+    @property
+    def unjudged(self) -> int:
+        """Whole windows that wait."""
+        return len(self._sound) // _WINDOW_BYTES
+
+    def hear(self, samples: bytes) -> None:
+        """Sound to be judged."""
+        self._sound += samples
+        if len(self._sound) >= _WINDOW_BYTES:
+            self._complete.set()
+
+    async def judged(self) -> list[float]:
+        """The likelihoods of the windows that came since the last call."""
+        await self._complete.wait()
+        size = self.unjudged * _WINDOW_BYTES
+        windows = as_floats(bytes(self._sound[:size])).reshape(-1, _WINDOW_BYTES // 2)
+        del self._sound[:size]
+        self._complete = anyio.Event()
         levels_db = 10 * np.log10(np.mean(windows * windows, axis=1) + 1e-10)
         return [self._likelihood(float(level_db)) for level_db in levels_db]
 

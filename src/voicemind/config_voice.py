@@ -1,0 +1,71 @@
+"""Settings of real-time voice."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from voicemind.config_reading import alias
+
+
+class VoiceSettings(BaseSettings):
+    """How sessions live, and what listens and speaks in them."""
+
+    stt: str = Field("moonshine", description="Provider of speech recognition.")
+    tts: str = Field("piper", description="Provider of speech synthesis.")
+    vad: str = Field("silero", description="Provider of voice activity.")
+    scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
+    scripted_tts_ms: int = Field(
+        0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds."
+    )
+    scripted_stt_text: str = Field("Hello there.", description="What the scripted recogniser hears in every utterance.")
+
+    max_concurrent_sessions: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        validation_alias=alias("MAX_CONCURRENT_SESSIONS", "MAX_CONCURRENT_SESSIONS"),
+        description="Live conversations at once.",
+    )
+    session_timeout_minutes: float = Field(
+        30,
+        gt=0,
+        le=1440,
+        validation_alias=alias("SESSION_TIMEOUT_MINUTES", "SESSION_TIMEOUT_MINUTES"),
+        description="Silence after which a live session ends.",
+    )
+    detached_s: float = Field(
+        120, ge=0, le=3600, description="How long a conversation whose client is gone can be gone on with, in seconds."
+    )
+    max_session_minutes: float = Field(
+        120, gt=0, le=1440, description="Length after which a live session ends, however lively it is."
+    )
+    queue_places: int = Field(
+        20, ge=0, le=10_000, description="How many may wait for a place where all sessions are taken."
+    )
+    queue_wait_s: float = Field(
+        30, ge=0, le=3600, description="How long they wait before they are refused, in seconds."
+    )
+    realtime_percent: float = Field(
+        100,
+        ge=0,
+        le=100,
+        description="Share of people who may talk in real time, for a gradual roll-out: the same ones at every time.",
+    )
+    drain_s: float = Field(
+        30,
+        ge=0,
+        le=600,
+        description="How long live sessions may finish what is being said once the server is to stop, in seconds.",
+    )
+    silence_prompt_s: float = Field(
+        20, ge=0, le=3600, description="Silence after which the agent speaks up, once, in seconds; 0: never."
+    )
+    early_thinking: bool = Field(
+        default=True,
+        description="Whether the answer is thought of while it is not yet certain that the person has finished.",
+    )
+    resay_cut: bool = Field(
+        default=False,
+        description="Whether an agent that was interrupted is told what it had still wanted to say, so that it may say it again.",
+    )

@@ -28,7 +28,10 @@ MAKERS: dict[str, Callable[[], Prosody]] = {
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["scripted", pytest.param("smart-turn", marks=pytest.mark.models)])
+SMART_TURN = pytest.param("smart-turn", marks=pytest.mark.models)
+
+
+@pytest.fixture(params=["scripted", SMART_TURN])
 async def prosody(request: pytest.FixtureRequest) -> AsyncIterator[Prosody]:
     cache_dir = Settings.load().cache_dir
     if request.param == "smart-turn" and catalog.located(catalog.SMART_TURN, cache_dir) is None:
@@ -81,10 +84,8 @@ async def test_closing_twice_is_harmless(prosody: Prosody) -> None:
     await prosody.aclose()
 
 
-@pytest.mark.models
+@pytest.mark.parametrize("prosody", [SMART_TURN], indirect=True)
 async def test_a_question_sounds_more_finished_than_a_sentence_that_breaks_off(prosody: Prosody) -> None:
-    if isinstance(prosody, ScriptedProsody):
-        pytest.skip("it does not listen")
     *broken, whole, short = await spoken(
         "Because I wanted to, uh", "I think that the", "What time is it?", "Hello there."
     )

@@ -14,6 +14,10 @@ class VoiceSettings(BaseSettings):
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
+    voice_fallback: str = Field(
+        "",
+        description="What listens and speaks where the above fail in a conversation, as stt/tts pairs separated by commas; after the last one it goes on in writing.",
+    )
     scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
     scripted_tts_ms: int = Field(
         0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds."

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import httpx
-from tests.serving import SCRIPTED, free_port
+from tests.serving import SCRIPTED
 
 from benchmarks.completions_servers import pinned, until_answers
 from benchmarks.sessions_load import Dialect, Noted, Person, Script
@@ -28,18 +28,18 @@ Result = dict[str, float | int | str]
 async def leaks(folder: Path, *, cores: set[int]) -> Result:
     """How much more is held after the cycles than before, and kilobytes a cycle over their second half."""
     folder.mkdir()  # noqa: ASYNC240 - nothing else is under way
-    port = free_port()
-    settings = {**SCRIPTED, "vad": "silero", "port": port, "data_dir": folder / "data", "cache_dir": folder / "cache"}
+    settings = {**SCRIPTED, "vad": "silero", "data_dir": folder / "data", "cache_dir": folder / "cache"}
     settings |= {"detached_s": 0, "max_concurrent_sessions": 10_000}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VOICEMIND_")}
     environment |= {f"VOICEMIND_{name.upper()}": str(value) for name, value in settings.items()}
-    url = f"http://127.0.0.1:{port}"
     with (folder / "server.log").open("ab") as log, pinned(cores):
         command = [sys.executable, "-m", "benchmarks.sessions_inside"]
         process = subprocess.Popen(  # noqa: ASYNC220 - as above
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
         )
     try:
+        assert process.stdout is not None
+        url = (await anyio.to_thread.run_sync(process.stdout.readline)).decode().strip()
         await until_answers(process, url + "/readyz", log=folder / "server.log")
         errors = await _cycles(url, WARM_UP)
         held = [await _held(process)]
@@ -98,7 +98,8 @@ async def _cycles(url: str, count: int) -> int:
 
 
 async def _held(process: subprocess.Popen[bytes]) -> dict[str, int]:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(b"\n")
     process.stdin.flush()
     return dict(json.loads(await anyio.to_thread.run_sync(process.stdout.readline)))

@@ -14,6 +14,7 @@ import anyio
 from benchmarks.sessions_wire import BINARY, TEXT, Socket, connected, masked
 from benchmarks.watching import Meanwhile
 from voicemind.channels.browser import frames
+from voicemind.speech.audio import INPUT_RATE_HZ
 
 Act = Literal["spoken", "ask", "write", "interrupt"]
 """Beside its sound, a person finishes a sentence, sends a small message that is answered at once, types something, or interrupts."""
@@ -30,7 +31,7 @@ _HEAD = struct.Struct("<IIII")
 
 
 class Dialect:
-    """How sound travels: ours, and that of the echo, which sends the same back."""
+    """How sound travels to ours and back."""
 
     def chunk(self, samples: bytes) -> bytes:
         """A whole WebSocket frame with what the microphone heard."""
@@ -40,6 +41,13 @@ class Dialect:
         """Of a binary message: which reply it belongs to, at which second of it it sounds (-1: right after the one before), and how long."""
         _, generation, position, rate_hz = _HEAD.unpack_from(content)
         return generation, position / rate_hz, (len(content) - 16) / 2 / rate_hz
+
+
+class EchoDialect(Dialect):
+    """What comes back is what was sent."""
+
+    def sound(self, content: bytes) -> tuple[int, float, float]:
+        return 0, -1.0, (len(content) - 16) / 2 / INPUT_RATE_HZ
 
 
 class BareDialect(Dialect):

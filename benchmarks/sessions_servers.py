@@ -16,7 +16,7 @@ import httpx
 from tests.serving import SCRIPTED, free_port
 
 from benchmarks.completions_servers import environment_of, running, until_answers
-from benchmarks.sessions_load import BareDialect, Dialect
+from benchmarks.sessions_load import BareDialect, Dialect, EchoDialect
 
 PIPECAT = "pipecat-ai[websocket]==1.14.0"
 UVICORN = "uvicorn[standard]==0.54.0"
@@ -71,7 +71,7 @@ async def echo(folder: Path, *, cores: set[int]) -> AsyncGenerator[Target]:
     with running(command, os.environ, log=folder / "server.log", cores=cores) as process:
         url = f"http://127.0.0.1:{port}"
         await until_answers(process, url + "/readyz", log=folder / "server.log")
-        yield Target("echo", process.pid, url, Dialect(), _always(f"ws://127.0.0.1:{port}/echo"))
+        yield Target("echo", process.pid, url, EchoDialect(), _always(f"ws://127.0.0.1:{port}/echo"))
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -11,7 +12,7 @@ import pytest
 
 from voicemind.errors import ProviderRefused
 from voicemind.speech.audio import Pcm, as_floats
-from voicemind.speech.tts.contract import Tts, sound_of
+from voicemind.speech.tts.contract import Mark, Tts, sound_of
 from voicemind.speech.tts.piper import PiperTts
 from voicemind.speech.tts.scripted import ScriptedTts
 
@@ -62,6 +63,37 @@ async def test_a_longer_text_takes_longer_and_starts_with_its_first_piece(tts: T
     story = await _said(tts, STORY)
     assert _seconds(story) > 1.8 * _seconds(await _said(tts, SENTENCE))
     assert story[0].duration_ms < 0.6 * 1000 * _seconds(story)
+
+
+@pytest.mark.parametrize(
+    "text", [SENTENCE, STORY, "  It was in 1999, of course.", "[[ oops ]] dear 🎻 fiddle", "one\ntwo"]
+)
+async def test_marks_rise_within_the_text_and_its_sound_and_come_before_what_they_are_about(
+    tts: Tts, text: str
+) -> None:
+    sounded, marks = 0.0, [Mark(-1, -1.0)]
+    with anyio.fail_after(60):
+        async for piece in tts.speak(text):
+            if isinstance(piece, Mark):
+                assert piece.chars > marks[-1].chars
+                assert piece.ms > marks[-1].ms
+                marks.append(piece)
+            else:
+                assert piece.samples
+                sounded += piece.duration_ms
+                assert not marks or marks[-1].chars <= len(text)
+    assert marks[-1].ms <= sounded + 1
+
+
+async def test_whoever_marks_marks_nearly_every_word(tts: Tts) -> None:
+    with anyio.fail_after(60):
+        marks = [piece async for piece in tts.speak(STORY) if isinstance(piece, Mark)]
+    words = [word.end() for word in re.finditer(r"\S+", STORY)]
+    if not marks:
+        pytest.skip("this voice does not know when it says what")
+    marked = {mark.chars for mark in marks}
+    assert sum(end in marked for end in words) >= 0.9 * len(words)
+    assert marks[-1].ms - marks[0].ms > 0.7 * 1000 * _seconds(await _said(tts, STORY))
 
 
 async def test_pieces_join_without_a_click(tts: Tts) -> None:

@@ -63,7 +63,7 @@ def _marks(text: str, spoken: str, whole_ms: int) -> list[Mark]:
     """Where each word begins and ends."""
     lead = text.index(spoken)
     edges = [edge for word in _WORD.finditer(spoken) for edge in word.span()]
-    return [Mark(lead + edge, edge * whole_ms / len(spoken)) for edge in edges]
+    return [Mark(lead + edge, edge * whole_ms / len(spoken)) for edge in edges if edge]
 
 
 def _hum(start: int, end: int, rate_hz: int) -> bytes:

@@ -134,5 +134,5 @@ def _list(alignment: dict[str, Any], *names: str) -> list[Any]:
     for name in names:
         found: Any = alignment.get(name)
         if isinstance(found, list):
-            return list[Any](found)
+            return found  # pyright: ignore[reportUnknownVariableType] - JSON
     return []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import httpx
-import pytest
-from tests.talking import LIMIT_S, Talk, opened
+from tests.talking import LIMIT_S, Talk
+from tests.talking import opened as opened_by
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from voicemind.conversation.opening import Opened
+from voicemind.conversation.watching import Unwatched
 
 
 class Numbered(Talk):
@@ -67,17 +70,60 @@ class Person:
 @asynccontextmanager
 async def somebody(client: httpx.AsyncClient, *, query: str = "&sequence=1", **body: Any) -> AsyncIterator[Person]:
     """A person whose session is ready."""
-    session = await opened(client, **body)
+    session = await opened_by(client, **body)
     url = session["wsUrl"] + query
     async with connect(url, max_size=None, max_queue=None) as socket:
         talk = Numbered(socket, session["conversationId"])
         yield Person(url, await talk.until("ready"), talk)
 
 
+class Watched(Unwatched):
+    """Lets a test wait until a session has lost its client, and keeps what was counted."""
+
+    def __init__(self) -> None:
+        self.lost: list[str] = []
+        self.started: list[str] = []
+        self.ended: list[str] = []
+        self.queue: list[int] = []
+        self.dry: list[tuple[int, float]] = []
+        self.changed: list[str] = []
+        self._happened = anyio.Event()
+
+    def session_started(self, session_id: str, opened: Opened, channel: str) -> None:
+        self.started.append(session_id)
+
+    def waiting(self, length: int) -> None:
+        self.queue.append(length)
+
+    def detached(self, session_id: str) -> None:
+        self.lost.append(session_id)
+        self._tell()
+
+    def session_ended(self, session_id: str, opened: Opened, *, reason: str, seconds: float) -> None:
+        self.ended.append(reason)
+        self._tell()
+
+    def underruns(self, session_id: str, count: int, gap_ms: float) -> None:
+        self.dry.append((count, gap_ms))
+
+    def engine_changed(self, session_id: str, code: str) -> None:
+        self.changed.append(code)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for a loss or an end, until this is so."""
+        with anyio.fail_after(LIMIT_S):
+            while not is_so():
+                await self._happened.wait()
+
+    def _tell(self) -> None:
+        self._happened.set()
+        self._happened = anyio.Event()
+
+
 async def close_code(talk: Talk) -> int:
     """The code with which the server closes."""
-    with anyio.fail_after(LIMIT_S), pytest.raises(ConnectionClosed) as closed:
+    try:
         while True:
             await talk.next()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 1006

@@ -92,27 +92,31 @@ async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
 
 
 async def test_a_detached_session_keeps_its_place_and_a_resumption_needs_none(tmp_path: Path) -> None:
-    async with in_process(tmp_path, max_concurrent_sessions=1) as client:
-        async with somebody(client, agent="thalia", channel="text", greet=False) as person:
-            person.talk.cut()
-            async with newcomer(client) as waiting:
-                await waiting.until("queue", position=1)
-                async with person.back() as again:
-                    await again.until("resumed")
-                    again_opened = await client.post(
-                        "/api/voice-sessions", json={"agent": "thalia", "conversation_id": again.conversation_id}
-                    )
-                    assert again_opened.status_code == 200
-                    await again.send(type="end")
-                    await waiting.until("ready")
+    async with (
+        in_process(tmp_path, max_concurrent_sessions=1) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as person,
+    ):
+        person.talk.cut()
+        async with newcomer(client) as waiting:
+            await waiting.until("queue", position=1)
+            async with person.back() as again:
+                await again.until("resumed")
+                again_opened = await client.post(
+                    "/api/voice-sessions", json={"agent": "thalia", "conversation_id": again.conversation_id}
+                )
+                assert again_opened.status_code == 200
+                await again.send(type="end")
+                await waiting.until("ready")
 
 
 async def test_the_person_of_a_live_conversation_needs_no_second_place_to_start_it_anew(tmp_path: Path) -> None:
-    async with in_process(tmp_path, max_concurrent_sessions=1, queue_places=0) as client:
-        async with somebody(client, agent="thalia", channel="text", greet=False) as person:
-            person.talk.cut()
-            async with connect(person.url) as socket:
-                await Numbered(socket, "").until("ready")
+    async with (
+        in_process(tmp_path, max_concurrent_sessions=1, queue_places=0) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as person,
+    ):
+        person.talk.cut()
+        async with connect(person.url) as socket:
+            await Numbered(socket, "").until("ready")
 
 
 async def test_what_is_said_while_waiting_is_heard_once_there_is_a_place(tmp_path: Path) -> None:
@@ -145,16 +149,18 @@ async def test_a_session_ends_after_its_longest_time_however_lively_it_is(tmp_pa
 
 
 async def test_a_clock_that_jumps_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with in_process(tmp_path) as client:
-        async with somebody(client, agent="thalia", channel="text", greet=False) as person:
-            await person.talk.until("state", state="listening")
-            real = time.time_ns
-            monkeypatch.setattr(time, "time_ns", lambda: real() + 86_400 * 10**9)
-            person.talk.cut()
-            async with person.back() as again:
-                await again.until("resumed")
-                await again.send(type="text", text="Hello")
-                assert (await again.until("agent_response", final=True))["text"]
+    async with (
+        in_process(tmp_path) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as person,
+    ):
+        await person.talk.until("state", state="listening")
+        real = time.time_ns
+        monkeypatch.setattr(time, "time_ns", lambda: real() + 86_400 * 10**9)
+        person.talk.cut()
+        async with person.back() as again:
+            await again.until("resumed")
+            await again.send(type="text", text="Hello")
+            assert (await again.until("agent_response", final=True))["text"]
 
 
 async def test_talking_is_open_to_the_same_share_of_people_each_time_and_writing_to_all(tmp_path: Path) -> None:

@@ -68,14 +68,16 @@ async def test_a_recording_at_two_and_a_half_times_its_speed_is_no_flood(tmp_pat
 
 
 async def test_who_abuses_a_session_does_not_keep_its_place(tmp_path: Path) -> None:
-    async with in_process(tmp_path, max_concurrent_sessions=1) as client:
-        async with talking(client, agent="thalia", channel="text", greet=False) as talk:
-            for _ in range(10):
-                await talk.socket.send("nonsense")
-            assert await close_code(talk) == 1008
-            async with talking(client, agent="thalia", channel="text", greet=False) as other:
-                await other.send(type="text", text="Hello")
-                assert (await other.until("agent_response", final=True))["text"]
+    async with (
+        in_process(tmp_path, max_concurrent_sessions=1) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as talk,
+    ):
+        for _ in range(10):
+            await talk.socket.send("nonsense")
+        assert await close_code(talk) == 1008
+        async with talking(client, agent="thalia", channel="text", greet=False) as other:
+            await other.send(type="text", text="Hello")
+            assert (await other.until("agent_response", final=True))["text"]
 
 
 async def test_nothing_is_taken_after_the_end(client: httpx.AsyncClient) -> None:
@@ -168,23 +170,27 @@ async def test_a_client_that_takes_sound_too_slowly_is_given_up_though_it_reads(
 
 async def test_a_dead_peer_is_noticed_by_its_silence_and_its_session_waits(tmp_path: Path) -> None:
     watch, patience = Watched(), SocketPatience(ping_s=0.1, pong_s=0.2)
-    async with in_process(tmp_path, sockets=patience, watch=watch) as client:
-        async with somebody(client, agent="thalia", channel="text", greet=False) as person:
-            await person.talk.until("state", state="listening")
-            person.talk.socket.transport.pause_reading()  # nothing is answered any more, not even a ping
-            await watch.until(lambda: watch.lost == [person.ready["sessionId"]])
-            async with person.back() as again:
-                await again.until("resumed")
-            person.talk.cut()
+    async with (
+        in_process(tmp_path, sockets=patience, watch=watch) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as person,
+    ):
+        await person.talk.until("state", state="listening")
+        person.talk.socket.transport.pause_reading()  # nothing is answered any more, not even a ping
+        await watch.until(lambda: watch.lost == [person.ready["sessionId"]])
+        async with person.back() as again:
+            await again.until("resumed")
+        person.talk.cut()
 
 
 async def test_what_the_client_counted_reaches_whoever_watches(tmp_path: Path) -> None:
     watch = Watched()
-    async with in_process(tmp_path, watch=watch) as client:
-        async with talking(client, agent="thalia", channel="text", greet=False) as talk:
-            await talk.send(type="metrics", underruns=2, gapMs=80)
-            await talk.send(type="end")
-            await talk.until("complete")
+    async with (
+        in_process(tmp_path, watch=watch) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as talk,
+    ):
+        await talk.send(type="metrics", underruns=2, gapMs=80)
+        await talk.send(type="end")
+        await talk.until("complete")
     assert watch.dry == [(2, 80.0)]
     assert watch.ended == ["end"]
 

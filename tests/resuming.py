@@ -1,129 +1,143 @@
-"""A client of `/voice-conversation` that counts its messages, loses its connection, and comes back: as a stranger would write it down."""
+"""A client that lives on a bad network: it resumes its session after every loss, and notes whatever it is told twice or never."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 import httpx
-from tests.talking import LIMIT_S, Talk
-from tests.talking import opened as opened_by
+from tests.network import Network
+from tests.talking import opened
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from voicemind.conversation.opening import Opened
-from voicemind.conversation.watching import Unwatched
-
-
-class Numbered(Talk):
-    """One socket with `sequence=1`. `numbers` are those of its messages, in the order in which they came."""
-
-    def __init__(self, socket: ClientConnection, conversation_id: str) -> None:
-        super().__init__(socket, conversation_id)
-        self.numbers: list[int] = []
-
-    async def next(self) -> tuple[str, dict[str, Any]]:
-        with anyio.fail_after(LIMIT_S):
-            while True:
-                frame = await self.socket.recv()
-                if isinstance(frame, bytes):
-                    self.sound += frame[16:]
-                    continue
-                message = json.loads(frame)
-                assert set(message) in ({"type", "data", "timestamp"}, {"type", "data", "timestamp", "sequence"})
-                if "sequence" in message:
-                    self.numbers.append(message["sequence"])
-                self.seen.append((message["type"], message["data"]))
-                return self.seen[-1]
-
-    def cut(self) -> None:
-        """As if the network were gone: no closing handshake."""
-        self.socket.transport.abort()
+SILENCE_S = 2.0
+"""A connection that says nothing for this long, though an answer is due, is given up."""
+LIMIT_S = 120.0
 
 
-class Person:
-    """Somebody with a session; `ready` is what its first socket was told."""
+class Resuming:
+    """One conversation over as many connections as it takes."""
 
-    def __init__(self, url: str, ready: dict[str, Any], talk: Numbered) -> None:
-        self.url = url
-        self.ready = ready
-        self.talk = talk
+    def __init__(self, url: str, network: Network, conversation_id: str) -> None:
+        parts = urlsplit(url)
+        self.conversation_id = conversation_id
+        self._url = urlunsplit((*parts[:1], f"127.0.0.1:{network.port}", *parts[2:])) + "&sequence=1"
+        self._socket: ClientConnection | None = None
+        self._unconfirmed: dict[str, str] = {}
+        self._session: dict[str, Any] = {}
+        self.sequence = 0
+        self.connections = 0
+        self.told: list[tuple[int, str, dict[str, Any]]] = []
+        """Every numbered event, in the order in which it came."""
 
-    @property
-    def last(self) -> int:
-        """The number of the last message that arrived."""
-        return self.talk.numbers[-1]
+    async def connect(self) -> None:
+        """The next connection, and what was missed meanwhile."""
+        await self.drop()
+        while self._socket is None:
+            try:
+                with anyio.fail_after(SILENCE_S):
+                    await self._connect()
+            except (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage, EOFError, TimeoutError):
+                await self.drop()
 
-    @asynccontextmanager
-    async def back(self, **claim: Any) -> AsyncIterator[Numbered]:
-        """A socket that asks to resume; `claim` changes what it says."""
-        async with connect(self.url + "&resume=1", max_size=None, max_queue=None) as socket:
-            talk = Numbered(socket, self.talk.conversation_id)
-            known = {"sessionId": self.ready["sessionId"], "secret": self.ready["secret"], "sequence": self.last}
-            await talk.send(**{"type": "resume", **known, **claim})
-            yield talk
+    async def _connect(self) -> None:
+        address = self._url + ("&resume=1" if self._session else "")
+        self._socket = await connect(address, max_size=None, open_timeout=SILENCE_S, ping_interval=None)
+        self.connections += 1
+        if self._session:
+            known = {name: self._session[name] for name in ("sessionId", "secret")}
+            await self._socket.send(json.dumps({"type": "resume", **known, "sequence": self.sequence}))
+        kind = ""
+        while kind not in ("ready", "resumed"):
+            kind, fields = await self._receive()
+            assert kind != "error", fields
+        for identity, text in self._unconfirmed.items():
+            await self._socket.send(json.dumps({"type": "text", "text": text, "id": identity}))
+
+    async def drop(self) -> None:
+        """This connection is given up."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.transport.abort()
+
+    async def say(self, text: str, identity: str) -> str:
+        """Type this, and wait for what is answered, whatever it takes."""
+        self._unconfirmed[identity] = text
+        try:
+            if self._socket is not None:
+                await self._socket.send(json.dumps({"type": "text", "text": text, "id": identity}))
+        except ConnectionClosed:
+            await self.drop()
+        answered = False
+        while not (answered and identity not in self._unconfirmed):
+            try:
+                if self._socket is None:
+                    await self.connect()
+                with anyio.fail_after(SILENCE_S):
+                    kind, fields = await self._receive()
+            except (ConnectionClosed, TimeoutError):
+                await self.drop()
+                answered = answered or self._answered_since(identity)
+                continue
+            answered = answered or (kind == "agent_response" and fields["final"]) or self._answered_since(identity)
+        return str(next(fields["text"] for _, kind, fields in reversed(self.told) if kind == "agent_response"))
+
+    def _answered_since(self, identity: str) -> bool:
+        """Whether the reply to that message is among what was told, perhaps while a connection was made."""
+        at = [number for number, _, fields in self.told if fields.get("id") == identity]
+        return bool(at) and any(
+            kind == "agent_response" and fields["final"] and number > at[0] for number, kind, fields in self.told
+        )
+
+    async def end(self) -> None:
+        """The conversation is over, and known to be."""
+        while not any(kind == "complete" for _, kind, _ in self.told):
+            try:
+                if self._socket is None:
+                    await self.connect()
+                if self._socket is not None:
+                    await self._socket.send('{"type":"end"}')
+                with anyio.fail_after(SILENCE_S):
+                    while (await self._receive())[0] != "complete":
+                        pass
+            except (ConnectionClosed, TimeoutError):
+                await self.drop()
+
+    async def _receive(self) -> tuple[str, dict[str, Any]]:
+        """The next message. Numbers must follow one another without a gap and without a repetition."""
+        assert self._socket is not None
+        while True:
+            frame = await self._socket.recv()
+            if isinstance(frame, bytes):
+                continue
+            message = json.loads(frame)
+            kind, fields = message["type"], message["data"]
+            if "sequence" in message:
+                assert message["sequence"] == self.sequence + 1, f"{kind}: {message['sequence']} after {self.sequence}"
+                self.sequence = message["sequence"]
+                self.told.append((self.sequence, kind, fields))
+            if kind == "ready":
+                self._session = fields
+            if kind == "transcript" and fields["final"]:
+                self._unconfirmed.pop(fields["id"], None)
+            if kind == "ack":
+                self._unconfirmed.pop(fields["id"], None)
+            return kind, fields
 
 
 @asynccontextmanager
-async def somebody(client: httpx.AsyncClient, *, query: str = "&sequence=1", **body: Any) -> AsyncIterator[Person]:
-    """A person whose session is ready."""
-    session = await opened_by(client, **body)
-    url = session["wsUrl"] + query
-    async with connect(url, max_size=None, max_queue=None) as socket:
-        talk = Numbered(socket, session["conversationId"])
-        yield Person(url, await talk.until("ready"), talk)
-
-
-class Watched(Unwatched):
-    """Lets a test wait until a session has lost its client, and keeps what was counted."""
-
-    def __init__(self) -> None:
-        self.lost: list[str] = []
-        self.started: list[str] = []
-        self.ended: list[str] = []
-        self.queue: list[int] = []
-        self.dry: list[tuple[int, float]] = []
-        self.changed: list[str] = []
-        self._happened = anyio.Event()
-
-    def session_started(self, session_id: str, opened: Opened, channel: str) -> None:
-        self.started.append(session_id)
-
-    def waiting(self, length: int) -> None:
-        self.queue.append(length)
-
-    def detached(self, session_id: str) -> None:
-        self.lost.append(session_id)
-        self._tell()
-
-    def session_ended(self, session_id: str, opened: Opened, *, reason: str, seconds: float) -> None:
-        self.ended.append(reason)
-        self._tell()
-
-    def underruns(self, session_id: str, count: int, gap_ms: float) -> None:
-        self.dry.append((count, gap_ms))
-
-    def engine_changed(self, session_id: str, code: str) -> None:
-        self.changed.append(code)
-
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait for a loss or an end, until this is so."""
-        with anyio.fail_after(LIMIT_S):
-            while not is_so():
-                await self._happened.wait()
-
-    def _tell(self) -> None:
-        self._happened.set()
-        self._happened = anyio.Event()
-
-
-async def close_code(talk: Talk) -> int:
-    """The code with which the server closes."""
-    try:
-        while True:
-            await talk.next()
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else 1006
+async def resuming(client: httpx.AsyncClient, network: Network, **body: Any) -> AsyncIterator[Resuming]:
+    """A conversation whose first connection is made; yields its client."""
+    session = await opened(client, **body)
+    talk = Resuming(session["wsUrl"], network, session["conversationId"])
+    with anyio.fail_after(LIMIT_S):
+        await talk.connect()
+        try:
+            yield talk
+        finally:
+            await talk.drop()

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 from anyio import to_thread
-from tests.resuming import Numbered, close_code
+from tests.cutting import Numbered, close_code
 from tests.serving import in_process, own_process, until_ready
 from tests.talking import Talk, opened, talking
 from websockets.asyncio.client import connect

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tests.resuming import Numbered, Person, close_code, somebody
+from tests.cutting import Numbered, Person, close_code, somebody
 from tests.serving import in_process
 from tests.talking import Talk, end, opened
 from websockets.asyncio.client import connect

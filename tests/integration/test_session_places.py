@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tests.resuming import Numbered, close_code, somebody
+from tests.cutting import Numbered, close_code, somebody
 from tests.serving import in_process
 from tests.talking import Talk, opened, talking
 from websockets.asyncio.client import connect

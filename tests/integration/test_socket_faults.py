@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
-from tests.resuming import Numbered, Watched, close_code, somebody
+from tests.cutting import Numbered, Watched, close_code, somebody
 from tests.serving import in_process
 from tests.talking import Talk, end, opened, talking
 from websockets.asyncio.client import ClientConnection, connect

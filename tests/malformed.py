@@ -8,7 +8,24 @@ import struct
 
 TYPES = ["text", "audio", "interrupt", "end", "played", "ack", "resume", "metrics", "ready", ""]
 FIELDS = ["text", "data", "id", "generation", "ms", "sequence", "sessionId", "secret", "underruns", "gapMs"]
-VALUES = [None, True, 0, -1, 2**70, 1e308, -0.0, "x", "", "\ud800", "💥" * 50, "UklGRg==", "A", [], {}, [[[]]]]
+VALUES: list[object] = [
+    None,
+    True,
+    0,
+    -1,
+    2**70,
+    1e308,
+    -0.0,
+    "x",
+    "",
+    "\ud800",
+    "💥" * 50,
+    "UklGRg==",
+    "A",
+    [],
+    {},
+    [[[]]],
+]
 CHARACTERS = '{}[]",:0tfn\\u \x00é💥-e.'
 
 

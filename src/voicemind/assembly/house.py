@@ -42,6 +42,7 @@ from voicemind.conversation.roll_out import RollOut
 from voicemind.conversation.session import Session
 from voicemind.conversation.settling import Settling
 from voicemind.conversation.unnamed import Unnamed
+from voicemind.conversation.watching import Unwatched, Watch
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderUnavailable, Stopping, StorageUnavailable, VoicemindError
 from voicemind.llm.contract import Llm
@@ -88,9 +89,11 @@ class House:
     loaded: bool = False
     limits: SocketLimits = field(default_factory=SocketLimits)
     """How much is taken from a socket's client."""
+    watch: Watch = field(default_factory=Unwatched)
+    """Is told of what happens to sessions."""
 
     @classmethod
-    def build(cls, settings: Settings) -> House:
+    def build(cls, settings: Settings, *, watch: Watch | None = None) -> House:
         """Raises Misconfigured for whatever would not work."""
         agents = load_agents(settings.agents_dir)
         return cls(
@@ -102,6 +105,7 @@ class House:
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=agents,
+            watch=watch or Unwatched(),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
             ),
@@ -121,6 +125,7 @@ class House:
             queue_places=settings.queue_places,
             queue_wait_s=settings.queue_wait_s,
             roll_out=RollOut(settings.realtime_percent),
+            watch=self.watch,
         )
         self.voices = Voices(settings, stt=self.stt, vad=self.vad, tts=self.tts)
         reflector = build_reflector(settings, self.llm)

@@ -41,7 +41,8 @@ from voicemind.conversation.session import Session, Show
 from voicemind.conversation.settling import Settling
 from voicemind.conversation.unnamed import Unnamed
 from voicemind.embedding.contract import Embedder
-from voicemind.engines.cascade.run import Cascade
+from voicemind.engines.cascade.run import Cascade, Tact
+from voicemind.engines.cascade.state import TurnLimits
 from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent
@@ -109,6 +110,9 @@ class House:
     def __post_init__(self) -> None:
         settings = self.settings
         self.secrets = Secrets(settings.elevenlabs_webhook_secret.get_secret_value(), tenants=self.guests.keys.tenants)
+        self.tact = Tact(
+            turn=TurnLimits(silence_s=settings.silence_prompt_s, early_tries=3 if settings.early_thinking else 0)
+        )
         minds = Minds(self.store)
         archives = Archives(self.store, self.embedder)
         self.llm = self.models.default
@@ -208,6 +212,7 @@ class House:
                 tts=self.tts if speaks else None,
                 language=agent.language,
                 voice=agent.voice,
+                tact=self.tact,
             ),
             show=show,
             patience=self.endings.patience,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class SpokenClause:
-    """A piece of the reply, as text, and how many samples of sound it became so far."""
+    """A piece of the reply, as text, and how many samples of sound it became so far; `start` is the sample of the reply at which they begin."""
 
     text: str
     samples: int = 0
     complete: bool = False
+    start: int = 0
 
 
 def heard_text(clauses: Sequence[SpokenClause], played: int) -> str:
@@ -33,6 +34,17 @@ def heard_text(clauses: Sequence[SpokenClause], played: int) -> str:
             heard.append(_words_within(clause.text, played / clause.samples))
         break
     return "".join(heard).strip()
+
+
+def word_began(clauses: Sequence[SpokenClause], played: int) -> int:
+    """The sample at which the word began that was sounding after `played` samples."""
+    start = 0
+    for clause in clauses:
+        if played < start + clause.samples:
+            reached = (played - start) * len(clause.text) // clause.samples
+            return start + (clause.text.rfind(" ", 0, reached + 1) + 1) * clause.samples // len(clause.text)
+        start += clause.samples
+    return played
 
 
 def _words_within(text: str, share: float) -> str:

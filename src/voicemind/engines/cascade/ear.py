@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from voicemind.clock import monotonic_s
 from voicemind.engines.cascade import happenings as on
 from voicemind.engines.cascade.aloud import Aloud
+from voicemind.engines.cascade.asked import Asked
 from voicemind.engines.cascade.endpoint import Endpoint
 from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.cascade.gate import Edge, GateLimits, SpeechGate
@@ -34,18 +35,10 @@ DEAF_S = 1.0
 """How long to wait before a voice-activity detector that failed is asked again."""
 
 
-@dataclass(slots=True)
-class Ended:
-    """When the person had finished (seconds of the clock that never jumps), and how long it took to believe it."""
-
-    at_s: float
-    silence_ms: float | None = None
-
-
 class Ear:
     """Of one conversation. `hear` is called for every frame and never waits; everything else happens once windows are judged."""
 
-    def __init__(  # noqa: PLR0913 - what it tells goes three ways
+    def __init__(
         self,
         stt: Stt,
         vad: Vad,
@@ -58,6 +51,7 @@ class Ear:
     ) -> None:
         self._stt, self._vad, self._aloud, self._endpoint = stt, vad, aloud, endpoint
         self._post, self._failures = post, failures
+        self._limits = limits
         self._gate = SpeechGate(limits)
         self._track: VadTrack | None = None
         self._outside: deque[bytes] = deque(maxlen=PIECES_OUTSIDE)
@@ -71,9 +65,8 @@ class Ear:
         """Set when every utterance before the newest has been recognised."""
         self._said_before.set()
         self._closed = False
-        self.ended = Ended(monotonic_s())
-        self.heard_s = monotonic_s()
-        """When the newest words were recognised."""
+        self.asked = Asked.now()
+        """The newest utterance that ended."""
         self.done = anyio.Event()
         """Set when every sound that came in has been judged, and none will come."""
 
@@ -102,7 +95,9 @@ class Ear:
                 while not self._closed or track.unjudged:
                     probabilities = await self._judged(track)
                     self._let_in(track)
-                    for probability in probabilities:
+                    for number, probability in enumerate(probabilities):
+                        if number:  # sound came faster than it was said: let the recogniser keep up
+                            await anyio.lowlevel.checkpoint()
                         self._judge(probability, tasks)
         finally:
             self._track = None
@@ -134,14 +129,14 @@ class Ear:
         """One more window of sound: perhaps an utterance begins, pauses or ends with it."""
         window = bytes(self._unjudged[:WINDOW_BYTES])
         del self._unjudged[:WINDOW_BYTES]
-        began_s = self._arrived_s - (len(self._unjudged) + WINDOW_BYTES) / 2 / INPUT_RATE_HZ
-        if probability >= 0.1 and self._aloud.own(window, began_s):
+        ended_s = self._arrived_s - len(self._unjudged) / 2 / INPUT_RATE_HZ
+        if self._aloud.own(window, ended_s, asked=probability >= self._limits.silence):
             probability = 0.0
         quiet_ms = self._gate.quiet_ms
         edge = self._gate.feed(
             probability,
             silence_ms=self._endpoint.silence_ms(self._listener.words if self._listener else ""),
-            agent_audible=self._aloud.audible(began_s),
+            agent_audible=self._aloud.audible(ended_s),
         )
         if self._listener:
             self._listener.add(window)
@@ -154,8 +149,8 @@ class Ear:
 
     def _begin(self, tasks: TaskGroup) -> None:
         """Another utterance. What was said a moment ago was only a part, where this one follows soon."""
-        since_ms = (monotonic_s() - self.ended.at_s) * 1000
-        if self.ended.silence_ms is not None and since_ms < SPOKE_ON_MS:
+        since_ms = (monotonic_s() - self.asked.at_s) * 1000
+        if self.asked.silence_ms is not None and since_ms < SPOKE_ON_MS:
             self._endpoint.paused(round(since_ms))
         self._utterance += 1
         self._listener = Listener(self._stt)
@@ -179,7 +174,8 @@ class Ear:
                 listener.resume()
                 self._post(on.SpeechResumed(number))
             case "ended":
-                self.ended = Ended(monotonic_s() - self._gate.quiet_ms / 1000, self._gate.quiet_ms)
+                at_s = monotonic_s()
+                self.asked = Asked(at_s - self._gate.quiet_ms / 1000, at_s, self._gate.quiet_ms)
                 self._end_utterance()
             case _:
                 pass
@@ -199,7 +195,7 @@ class Ear:
         async def final(text: str) -> None:
             await before.wait()
             done.set()
-            self.heard_s = monotonic_s()
+            self.asked.heard_s = monotonic_s()
             self._post(on.Recognised(number, text))
 
         try:

@@ -30,7 +30,7 @@ _DIGITS = re.compile(r"\d{1,4}")
 _GOES_ON = (",", ":", ";", "-", "–", "—", "...", "…")
 _OVER = (".", "!", "?", "。", "！", "？", "؟", "।")
 _QUESTION = ("?", "？", "؟")
-_SHORT_ANSWERS = frozenset("yes no yeah nope stop thanks ja nein danke oui non merci sí no gracias bye hello hi".split())  # noqa: SIM905 - a list of words reads better
+_SHORT_ANSWERS = "yes no yeah nope stop thanks ja nein danke oui non merci sí gracias bye hello hi".split()  # noqa: SIM905 - easier to read
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,18 +232,4 @@ class GiveUp:
     reply: int
 
 
-Command = (
-    ShowWords
-    | Keep
-    | Think
-    | ThinkEarly
-    | Release
-    | Forget
-    | SpeakUp
-    | Say
-    | Duck
-    | Hold
-    | GoOn
-    | Hush
-    | GiveUp
-)
+Command = ShowWords | Keep | Think | ThinkEarly | Release | Forget | SpeakUp | Say | Duck | Hold | GoOn | Hush | GiveUp

@@ -73,9 +73,7 @@ class Listener:
         self._changed.set()
         self._end.set()
 
-    async def run(
-        self, on_partial: Callable[[str, bool], None], on_final: Callable[[str], Awaitable[None]]
-    ) -> None:
+    async def run(self, on_partial: Callable[[str, bool], None], on_final: Callable[[str], Awaitable[None]]) -> None:
         """Recognise until the end. `on_partial` is given the words and whether they are whole: nothing was said since that they do not have.
 
         Exactly one call of `on_final` comes last, with "" where nothing was said. Raises ProviderError after that call when the recogniser failed.

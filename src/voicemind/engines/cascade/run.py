@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -11,33 +10,31 @@ from anyio.abc import TaskGroup
 
 from voicemind.clock import monotonic_s
 from voicemind.engines.cascade import happenings as on
-from voicemind.engines.cascade.aloud import Aloud, Echo, NoEcho
-from voicemind.engines.cascade.ear import Ear, Ended
+from voicemind.engines.cascade.aloud import Aloud
+from voicemind.engines.cascade.asked import Asked
+from voicemind.engines.cascade.ear import Ear
 from voicemind.engines.cascade.endpoint import Endpoint, EndpointLimits
 from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.cascade.gate import GateLimits
 from voicemind.engines.cascade.inbox import Inbox
-from voicemind.engines.cascade.speak import Answer, SpokenReply
+from voicemind.engines.cascade.mouth import Mouth
+from voicemind.engines.cascade.speak import Answer
 from voicemind.engines.cascade.state import State, TurnLimits
 from voicemind.engines.cascade.turn import TurnMachine
 from voicemind.engines.contract import (
     Ducked,
-    Hushed,
     Occasion,
     PartialWords,
     Scene,
     StateChanged,
     StateName,
-    Trouble,
-    TurnTimed,
 )
-from voicemind.errors import ProviderError, ProviderRefused
+from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
 
-SAVE_LIMIT_S = 5.0
 FINISH_LIMIT_S = 10.0
 
 _SHOWN: dict[State, StateName] = {
@@ -71,7 +68,6 @@ class Tact:
     turn: TurnLimits = field(default_factory=TurnLimits)
     gate: GateLimits = field(default_factory=GateLimits)
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
-    echo: Callable[[], Echo] = NoEcho
     early: EarlyThinking = field(default_factory=EarlyThinking)
 
 
@@ -95,26 +91,26 @@ class Cascade:
         _refuse_unspoken(language, voice, stt, tts)
         tact = tact or Tact()
         self.early = tact.early
-        self._scene, self._tts, self._voice = scene, tts, voice
+        self._scene = scene
         limits = tact.turn if tts else replace(tact.turn, silence_s=0.0, early_tries=0)
         endpoint = Endpoint(language, tact.endpoint)
         self._machine = TurnMachine(language=language, limits=limits, endpoint=endpoint)
         self._inbox = Inbox()
         self._failures = Failures(scene)
-        self._aloud = Aloud(scene, tact.echo())
+        aloud = Aloud(scene)
+        self._mouth = Mouth(aloud, tts, voice, post=self._inbox.post, failures=self._failures)
         self._ear: Ear | None = None
         if stt and vad:
             self._ear = Ear(
                 stt,
                 vad,
-                aloud=self._aloud,
+                aloud=aloud,
                 endpoint=endpoint,
                 limits=tact.gate,
                 post=self._inbox.post,
                 failures=self._failures,
             )
-        self._replies: dict[int, SpokenReply] = {}
-        self._typed = Ended(monotonic_s())
+        self._asked = Asked.now()
         self._shown: StateName | None = None
         self._left = anyio.Event()
         """Set when everything is stored after leaving, or nothing will be."""
@@ -146,7 +142,7 @@ class Cascade:
 
     async def read(self, text: str, *, message_id: str = "") -> None:
         """The person typed this."""
-        self._typed = Ended(monotonic_s())
+        self._asked = Asked.now()
         await self._inbox.put(on.Typed(text, message_id))
 
     def away(self) -> None:
@@ -159,7 +155,6 @@ class Cascade:
 
     async def greet(self, text: str) -> None:
         """Say this without being asked."""
-        self._typed = Ended(monotonic_s())
         await self._inbox.put(on.Greeting(text))
 
     async def interrupt(self) -> None:
@@ -173,8 +168,7 @@ class Cascade:
 
     def played(self, generation: int, ms: float) -> None:
         """How much of a reply has left the client's loudspeaker."""
-        if reply := self._replies.get(generation):
-            reply.played(ms)
+        self._mouth.played(generation, ms)
 
     async def finish(self) -> None:
         """Stop talking; store what the person said last."""
@@ -207,121 +201,44 @@ class Cascade:
                 await self._scene.user_said(text, modality=modality, message_id=message_id)
             case on.Think() | on.ThinkEarly() | on.SpeakUp() | on.Say():
                 self._begin(command, tasks)
+            case on.Release(number):
+                self.early.paid += 1
+                self._mouth.release(number, self._newest())
             case on.Duck(number, is_soft):
                 await self._scene.show(Ducked(number, is_soft))
-            case on.Release() | on.Hold() | on.GoOn():
-                await self._steer(command)
+            case on.Hold(number, is_shown):
+                await self._mouth.hold(number, is_told=is_shown)
+            case on.GoOn(number):
+                self._mouth.go_on(number)
             case on.Forget(number):
-                self._cancel(number)
+                self._mouth.forget(number)
             case on.Hush(number) | on.GiveUp(number):
-                await self._stop(number, is_told=isinstance(command, on.Hush))
+                told = (number or self._machine.newest) if isinstance(command, on.Hush) else None
+                await self._mouth.stop(number, told=told)
             case _:
                 assert_never(command)
 
     def _begin(self, command: on.Think | on.ThinkEarly | on.SpeakUp | on.Say, tasks: TaskGroup) -> None:
         match command:
-            case on.Think():
+            case on.Think(number):
                 answer = self._scene.answer()
-            case on.ThinkEarly(_, text):
+            case on.ThinkEarly(number, text):
                 answer = self._scene.answer(Occasion(supposing=text))
                 self.early.tried += 1
-            case on.SpeakUp(_, silence_s):
+            case on.SpeakUp(number, silence_s):
                 answer = self._scene.answer(Occasion(silence_s=silence_s))
-                self._typed = Ended(monotonic_s())
-            case on.Say(_, text):
+                self._asked = Asked.now()
+            case on.Say(number, text):
                 answer = _words(text)
+                self._asked = Asked.now()
             case _:
                 assert_never(command)
-        ended, heard_s = self._asked()
-        reply = SpokenReply(
-            command.reply,
-            scene=self._aloud,
-            tts=self._tts,
-            voice=self._voice,
-            asked_at=ended.at_s,
-            heard_at=heard_s,
-            endpoint_ms=ended.silence_ms,
-            waits=isinstance(command, on.ThinkEarly),
-        )
-        self._replies[command.reply] = reply
-        tasks.start_soon(self._reply, reply, answer)
+        self._mouth.begin(number, answer, tasks, self._newest(), waits=isinstance(command, on.ThinkEarly))
 
-    def _asked(self) -> tuple[Ended, float]:
-        """When the person had finished what they said or typed last, and when that was known."""
-        if self._ear and self._ear.ended.at_s > self._typed.at_s:
-            return self._ear.ended, self._ear.heard_s
-        return self._typed, self._typed.at_s
-
-    async def _steer(self, command: on.Release | on.Hold | on.GoOn) -> None:
-        reply = self._replies.get(command.reply)
-        if reply is None:  # it ended while this was being decided
-            return
-        match command:
-            case on.Release():
-                self.early.paid += 1
-                ended, heard_s = self._asked()
-                reply.release(asked_at=ended.at_s, heard_at=heard_s, endpoint_ms=ended.silence_ms)
-            case on.Hold(number, is_shown):
-                heard = reply.hold()
-                self._aloud.hushed()
-                if is_shown:
-                    await self._scene.show(Hushed(number, heard))
-            case on.GoOn():
-                reply.go_on()
-            case _:
-                assert_never(command)
-
-    async def _reply(self, reply: SpokenReply, answer: Answer) -> None:
-        """Run the reply; whatever ends it, what was said of it is stored."""
-
-        async def sounding() -> None:
-            self._inbox.post(on.ReplySounding(reply.number))
-
-        try:
-            with reply.scope:
-                await reply.run(answer, sounding)
-        finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
-                await self._store(reply)
-            del self._replies[reply.number]
-            reply.over.set()
-        await self._judge(reply)
-        self._inbox.post(on.ReplyEnded(reply.number))
-
-    async def _store(self, reply: SpokenReply) -> None:
-        said = reply.said
-        if said.heard:
-            await self._scene.agent_said(said)
-            if self._tts:
-                await self._scene.show(TurnTimed(reply.number, said.timings_ms))
-
-    async def _judge(self, reply: SpokenReply) -> None:
-        """Was it the voice that failed? An early reply that nobody was to hear of failed for nobody."""
-        failure = reply.failure
-        if failure is None:
-            self._failures.worked("tts")
-        elif isinstance(failure, ProviderError) and self._tts and failure.provider == self._tts.name:
-            await self._failures.failed("tts", failure)
-        elif reply.number <= self._machine.newest:
-            await self._scene.show(Trouble(failure.code, "The answer could not be finished. Please say it again."))
-
-    def _cancel(self, number: int) -> SpokenReply | None:
-        reply = self._replies.get(number)
-        if reply:
-            reply.scope.cancel()
-        return reply
-
-    async def _stop(self, number: int, *, is_told: bool) -> None:
-        """Silence first, then the books: the next reply must find this one stored."""
-        reply = self._replies.get(number)
-        heard = reply.hold() if reply else ""
-        self._cancel(number)
-        self._aloud.hushed()
-        if is_told:
-            await self._scene.show(Hushed(number or self._machine.newest, heard))
-        if reply:
-            with anyio.move_on_after(SAVE_LIMIT_S):
-                await reply.over.wait()
+    def _newest(self) -> Asked:
+        """What the person said or typed last."""
+        spoken = self._ear.asked if self._ear else self._asked
+        return max(spoken, self._asked, key=lambda asked: asked.at_s)
 
 
 def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts | None) -> None:

@@ -1,23 +1,16 @@
 """Whose turn is it? The decisions of a spoken conversation, without any waiting.
 
-    listening ──SpeechStarted──▶ hearing ──SpeechEnded──▶ recognising ──words: Keep, Think──▶ thinking ──ReplySounding──▶ speaking
-     ▲  │  ▲                       │  ▲                        │  │                            │    ▲                     │   ▲
-     │  │  └───────────────────────┼──┼────── no words ────────┘  │              SpeechStarted │    │ nothing             │   │
-     │  │                   stable │  │ speech goes on,           │ the words             Hold │    │ said                │   │
-     │  │                  partial ▼  │ or other words            │ it supposed                ▼    │ GoOn                │   │
-     │  │                     thinking early ─────────────────────┴──Keep, Release──▶       suspecting                     │   │
-     │  │                                                                                       │                          │   │
-     │  │ nobody says anything                        tool running ◀─ToolStarted, ToolEnded─▶ thinking                     │   │
-     │  └─SpeakUp─▶ thinking … listening again, now silence: the agent does not speak up twice                             │   │
-     │                                                                                                                     │   │
-     │                   ┌────────────────────────── SpeechStarted: Duck ──────────────────────────────────────────────────┘   │
-     │                   ▼                                                                                                     │
-     │                ducked ──it dies away, assent: unduck────────────────────────────────────────────────────────────────────┤
-     │                   │                                                                                                     │
-     │                   └─words, or much speech: Hold──▶ hushed ──nothing said, assent: GoOn──────────────────────────────────┘
-     │                                                      │
-     │                                                      └─words: GiveUp, Keep, Think──▶ thinking
-     └── ReplyEnded, Interrupted: Hush
+    listening ─SpeechStarted─▶ hearing ─SpeechEnded─▶ recognising ─words: Keep, Think─▶ thinking ─ReplySounding─▶ speaking ─ReplyEnded─▶ listening
+    hearing ─the words of a pause: ThinkEarly─▶ thinking early ─the same words: Keep, Release─▶ thinking
+                                                thinking early ─speech goes on, other words: Forget─▶ hearing
+    thinking ─SpeechStarted: Hold─▶ suspecting ─nothing said, assent: GoOn─▶ thinking
+                                    suspecting ─words: Hush, Keep, Think─▶ thinking
+    thinking ─ToolStarted─▶ tool running ─ToolEnded─▶ thinking
+    speaking ─SpeechStarted: Duck─▶ ducked ─it dies away, assent: Duck back─▶ speaking
+                                    ducked ─words, much speech: Hold─▶ hushed ─nothing said, assent: GoOn─▶ speaking
+                                                                       hushed ─words: GiveUp, Keep, Think─▶ thinking
+    listening ─nobody says anything: SpeakUp─▶ thinking … speaking ─ReplyEnded─▶ silence (as listening, but no SpeakUp again)
+    every state ─Interrupted: Hush─▶ listening    ─Typed: Hush, Keep, Think─▶ thinking    ─Leaving: Hush─▶ leaving
 
     Typed words start a reply from every state; a reply that still runs is hushed first. Words that are recognised while the person already speaks on are
     kept without a reply of their own: the reply to what follows answers both, even where what follows has no words (a cough). Words that come while a tool
@@ -62,8 +55,7 @@ class TurnMachine:
         self._owed = False
         """Whether something was said that no reply has answered, since the person went on making sounds or a tool ran."""
         self._unrecognised = self._tools = self._tries = 0
-        self._supposed = ""
-        self._prompted = False
+        self._supposed, self._prompted = "", False
         self._quiet_since: float | None = None
 
     @property
@@ -113,16 +105,16 @@ class TurnMachine:
         if self._leaving:
             return self._on_the_way_out(happening)
         was_idle = self._idle
-        commands = self._taken(happening, at_s)
+        commands = [*self._taken(happening, at_s), *self._adjusted()]
         if self._quiet_since is None or not was_idle or not self._idle:
             self._quiet_since = at_s
-        return [*commands, *self._adjusted()]
+        return commands
 
     @property
     def _idle(self) -> bool:
         return self.phase is Phase.NONE and self.voice.quiet and not self._away
 
-    def _taken(self, happening: on.Happening, at_s: float) -> list[on.Command]:  # noqa: C901, PLR0911 - one for each kind of happening
+    def _taken(self, happening: on.Happening, at_s: float) -> list[on.Command]:  # noqa: PLR0911 - one for each kind of happening
         if isinstance(happening, on.OfSpeech):
             return self._speech(happening, at_s)
         if isinstance(happening, on.OfReply):
@@ -136,14 +128,20 @@ class TurnMachine:
                 return [*self._forgotten(), *self._stopped(), on.Keep(text, "text", message_id), self._think()]
             case on.Greeting(text):
                 return self._greet(text)
+            case on.Tick():
+                return self._ticked(at_s)
+            case _:
+                return self._asked_for(happening)
+
+    def _asked_for(self, happening: on.Interrupted | on.Away | on.Back | on.Leaving) -> list[on.Command]:
+        """What the person or the session wants of the agent."""
+        match happening:
             case on.Interrupted():
                 self._owed = False
                 return self._stopped(final=True) or [on.Hush(0)]
             case on.Away() | on.Back():
                 self._away = isinstance(happening, on.Away)
                 return []
-            case on.Tick():
-                return self._ticked(at_s)
             case on.Leaving():
                 commands = [*self._forgotten(), *self._stopped(final=True)]
                 self._leaving = True
@@ -165,29 +163,13 @@ class TurnMachine:
                 return []
 
     def _speech(self, happening: on.OfSpeech, at_s: float) -> list[on.Command]:
-        voice = self.voice
-        if isinstance(happening, on.SpeechStarted):
-            if happening.utterance <= voice.utterance:
-                return []
-            voice.begin(happening.utterance, at_s=at_s)
-            self._unrecognised += 1
-            self._tries = 0
-            return self._forgotten()
-        if happening.utterance != voice.utterance or not voice.sounding:
-            return []
-        match happening:
-            case on.SpeechLasting(_, ms):
-                voice.speech_ms = ms
-            case on.SpeechPaused(_, ms):
-                voice.pause(ms)
-            case on.SpeechResumed():
-                voice.resume()
-                return self._forgotten()
-            case on.SpeechEnded():
-                voice.end()
-            case _:
-                assert_never(happening)
-        return []
+        if not isinstance(happening, on.SpeechStarted):
+            self.voice.follow(happening)
+            return self._forgotten() if isinstance(happening, on.SpeechResumed) else []
+        if happening.utterance > self.voice.utterance:
+            self.voice.begin(happening.utterance, at_s=at_s)
+            self._unrecognised, self._tries = self._unrecognised + 1, 0
+        return self._forgotten()
 
     def _partial(self, utterance: int, text: str, *, whole: bool) -> list[on.Command]:
         if utterance != self.voice.utterance or self.voice.quiet:
@@ -201,19 +183,17 @@ class TurnMachine:
 
     def _early(self) -> list[on.Command]:
         """Think about words that have probably all been said by now."""
-        voice = self.voice
-        is_stable = voice.paused and (voice.whole or voice.times > 1) and bool(plain(voice.words))
-        if self.replying or self._away or not is_stable or self._unrecognised != 1:
+        words = self.voice.words
+        if self.replying or self._away or not self.voice.is_stable or self._unrecognised != 1:
             return []
-        if self.phase is Phase.EARLY and same_words(voice.words, self._supposed):
+        if self.phase is Phase.EARLY and same_words(words, self._supposed):
             return []
         forgotten = self._forgotten()
-        if self._tries >= self._limits.early_tries or self._endpoint.is_unfinished(voice.words):
+        if self._tries >= self._limits.early_tries or self._endpoint.is_unfinished(words):
             return forgotten
-        self._tries += 1
-        self.reply += 1
-        self.phase, self._supposed = Phase.EARLY, voice.words
-        return [*forgotten, on.ThinkEarly(self.reply, voice.words)]
+        self._tries, self.reply = self._tries + 1, self.reply + 1
+        self.phase, self._supposed = Phase.EARLY, words
+        return [*forgotten, on.ThinkEarly(self.reply, words)]
 
     def _forgotten(self) -> list[on.Command]:
         if self.phase is not Phase.EARLY:
@@ -264,28 +244,28 @@ class TurnMachine:
     def _greet(self, text: str) -> list[on.Command]:
         if self.phase is not Phase.NONE or not self.voice.quiet:
             return []
-        self.reply += 1
-        self._let_out()
+        self._next()
         self.phase = Phase.SPEAKING
         return [on.Say(self.reply, text)]
 
     def _ticked(self, at_s: float) -> list[on.Command]:
-        if self.wake_at is None or at_s < self.wake_at:
+        if self.wake_at is None or self._quiet_since is None or at_s < self.wake_at:
             return []
         if self.replying:
             self.voice.is_noise = True
             return []
-        assert self._quiet_since is not None
         self._prompted = True
-        self.reply += 1
-        self._let_out()
+        self._next()
         return [on.SpeakUp(self.reply, at_s - self._quiet_since)]
 
     def _think(self) -> on.Think:
-        self.reply += 1
         self._prompted = False
-        self._let_out()
+        self._next()
         return on.Think(self.reply)
+
+    def _next(self) -> None:
+        self.reply += 1
+        self._let_out()
 
     def _let_out(self) -> None:
         self._at_rest()
@@ -293,9 +273,8 @@ class TurnMachine:
         self.phase, self.newest = Phase.THINKING, self.reply
 
     def _at_rest(self) -> None:
-        self.phase = Phase.NONE
+        self.phase, self._tools = Phase.NONE, 0
         self._loudness.reset()
-        self._tools = 0
 
     def _stopped(self, *, final: bool = False) -> list[on.Command]:
         """Give up the reply that runs; `final`: tell the client once more, even where it is silent already."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
+from voicemind.engines.cascade.happenings import (
+    OfSpeech,
+    SpeechEnded,
+    SpeechLasting,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+)
 from voicemind.engines.cascade.words import Assent, plain
 
 
@@ -52,17 +61,23 @@ class Voice:
         self.speech_ms, self.words, self.whole, self.times = 0, "", False, 0
         self.began_s, self.is_noise = at_s, False
 
-    def pause(self, ms: int) -> None:
-        """Silence for now."""
-        self.paused, self.speech_ms, self.times = True, ms, 0
-
-    def resume(self) -> None:
-        """More of it."""
-        self.paused = self.whole = False
-
-    def end(self) -> None:
-        """It is over, and not yet recognised."""
-        self.sounding, self.awaited = False, True
+    def follow(self, happening: OfSpeech) -> None:
+        """It goes on, pauses or ends. What is told of an older utterance does not count."""
+        if happening.utterance != self.utterance or not self.sounding:
+            return
+        match happening:
+            case SpeechLasting(_, ms):
+                self.speech_ms = ms
+            case SpeechPaused(_, ms):
+                self.paused, self.speech_ms, self.times = True, ms, 0
+            case SpeechResumed():
+                self.paused = self.whole = False
+            case SpeechEnded():
+                self.sounding, self.awaited = False, True
+            case SpeechStarted():
+                pass
+            case _:
+                assert_never(happening)
 
     def recognised(self) -> None:
         """The person is quiet."""
@@ -72,6 +87,11 @@ class Voice:
         """A partial came."""
         self.times = self.times + 1 if self.paused and words == self.words else 1
         self.words, self.whole = words, whole
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether the person is silent and these are probably all of their words."""
+        return self.paused and (self.whole or self.times > 1) and bool(plain(self.words))
 
     @property
     def quiet(self) -> bool:

@@ -10,7 +10,7 @@ _NOISE = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
 
 _BETWEEN_WORDS = re.compile(r"[^\w'’]+", re.UNICODE)
 
-_HUMS = "mhm mmhm mhmm mm mmm mh hm hmm hmmm uhhuh uh-huh mm-hmm m-hm ah aha oh ooh uh um er erm eh ok okay"
+_HUMS = "mhm mmhm mhmm mm mmm mh hm hmm hmmm uhhuh ah aha oh ooh uh um er erm eh ok okay"
 _ASSENT: dict[str, str] = {
     "en": "yeah yea yep yup yes right sure cool nice wow exactly indeed absolutely totally definitely gotcha true alright|i see|got it|of course|"
     "uh huh|mm hmm|all right|that's right|makes sense|you know|oh really|go on",
@@ -45,7 +45,7 @@ class Assent:
     def __init__(self, language: str) -> None:
         phrases = _ASSENT.get(language.partition("-")[0].casefold(), "").split("|")
         self._words = frozenset(plain(word) for word in [*_HUMS.split(), *phrases[0].split()])
-        self._phrases = tuple(plain(phrase) for phrase in [*phrases[1:], *_HUMS.split()] if " " in plain(phrase))
+        self._phrases = tuple(plain(phrase) for phrase in (*phrases[1:], "uh-huh", "mm-hmm", "m-hm"))
 
     def is_all(self, text: str) -> bool:
         """Whether there is nothing in the text that would interrupt anybody. True for no words at all.

@@ -17,8 +17,10 @@ from voicemind.engines.cascade.endpoint import Endpoint
 from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.cascade.gate import Edge, GateLimits, SpeechGate
 from voicemind.engines.cascade.listen import Listener
+from voicemind.engines.cascade.melody import Melody
 from voicemind.errors import ProviderError
 from voicemind.speech.audio import INPUT_RATE_HZ
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.vad.contract import WINDOW_MS, Vad, VadTrack
 
@@ -48,11 +50,13 @@ class Ear:
         limits: GateLimits,
         post: Callable[[on.Happening], None],
         failures: Failures,
+        prosody: Prosody | None = None,
     ) -> None:
         self._stt, self._vad, self._aloud, self._endpoint = stt, vad, aloud, endpoint
         self._post, self._failures = post, failures
         self._limits = limits
         self._gate = SpeechGate(limits)
+        self._melody = Melody(prosody)
         self._track: VadTrack | None = None
         self._outside: deque[bytes] = deque(maxlen=PIECES_OUTSIDE)
         self._unjudged = bytearray()
@@ -135,17 +139,25 @@ class Ear:
         quiet_ms = self._gate.quiet_ms
         edge = self._gate.feed(
             probability,
-            silence_ms=self._endpoint.silence_ms(self._listener.words if self._listener else ""),
+            silence_ms=self._silence_ms(),
             agent_audible=self._aloud.audible(ended_s),
         )
         if self._listener:
             self._listener.add(window)
+            self._melody.add(window)
         else:
             self._before.append(window)
         if edge == "started":
             self._begin(tasks)
         elif edge is not None and self._listener:
             self._tell(edge, self._listener, quiet_ms)
+            if edge == "paused":
+                self._melody.pause(tasks)
+
+    def _silence_ms(self) -> int:
+        """How much silence would end the utterance that is open."""
+        words = self._listener.words if self._listener else ""
+        return self._endpoint.silence_ms(words, finished=self._melody.finished)
 
     def _begin(self, tasks: TaskGroup) -> None:
         """Another utterance. What was said a moment ago was only a part, where this one follows soon."""
@@ -154,8 +166,10 @@ class Ear:
             self._endpoint.paused(round(since_ms))
         self._utterance += 1
         self._listener = Listener(self._stt)
-        self._listener.add(b"".join(self._before))
+        before_speech = b"".join(self._before)
         self._before.clear()
+        self._listener.add(before_speech)
+        self._melody.begin(before_speech)
         before, self._said_before = self._said_before, anyio.Event()
         tasks.start_soon(self._recognise, self._listener, self._utterance, before, self._said_before)
         self._post(on.SpeechStarted(self._utterance))
@@ -172,6 +186,7 @@ class Ear:
             case "resumed":
                 self._endpoint.paused(quiet_ms)
                 listener.resume()
+                self._melody.resume()
                 self._post(on.SpeechResumed(number))
             case "ended":
                 at_s = monotonic_s()

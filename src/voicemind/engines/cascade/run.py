@@ -31,6 +31,7 @@ from voicemind.engines.contract import (
 )
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -68,6 +69,7 @@ class Tact:
     turn: TurnLimits = field(default_factory=TurnLimits)
     gate: GateLimits = field(default_factory=GateLimits)
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
+    prosody: Prosody | None = None
     early: EarlyThinking = field(default_factory=EarlyThinking)
 
 
@@ -109,6 +111,7 @@ class Cascade:
                 limits=tact.gate,
                 post=self._inbox.post,
                 failures=self._failures,
+                prosody=tact.prosody,
             )
         self._asked = Asked.now()
         self._shown: StateName | None = None
@@ -248,7 +251,7 @@ def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts
                 f"{provider.name} does not know the language {language!r}, only {', '.join(provider.languages)}: choose another provider.",
                 provider=provider.name,
             )
-    if tts and voice and voice not in tts.voices:
+    if tts and voice and tts.voices and voice not in tts.voices:
         raise ProviderRefused(
             f"{tts.name} has no voice {voice!r}, only {', '.join(tts.voices)}: name one of them in the agent's file.",
             provider=tts.name,

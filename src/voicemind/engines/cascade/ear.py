@@ -165,10 +165,9 @@ class Ear:
         if self.asked.silence_ms is not None and since_ms < SPOKE_ON_MS:
             self._endpoint.paused(round(since_ms))
         self._utterance += 1
-        self._listener = Listener(self._stt)
         before_speech = b"".join(self._before)
         self._before.clear()
-        self._listener.add(before_speech)
+        self._listener = Listener(self._stt, before=before_speech)
         self._melody.begin(before_speech)
         before, self._said_before = self._said_before, anyio.Event()
         tasks.start_soon(self._recognise, self._listener, self._utterance, before, self._said_before)

@@ -23,11 +23,13 @@ _BYTES_PER_MS = INPUT_RATE_HZ * 2 // 1000
 class Listener:
     """One utterance. `add`, `hasten`, `pause`, `resume` and `end` never wait; `run` does the work and reports."""
 
-    def __init__(self, stt: Stt) -> None:
+    def __init__(self, stt: Stt, *, before: bytes = b"") -> None:
+        """`before` is the sound before the beginning was noticed."""
         self._stt = stt
         self._is_whole = isinstance(stt, WholePartials) and stt.whole_partials
-        self._pending: list[bytes] = []
-        self._pending_bytes = self._bytes = self._fresh_bytes = 0
+        self._pending: list[bytes] = [before]
+        self._pending_bytes = self._bytes = 0
+        self._fresh_bytes = -len(before)
         self._changed = anyio.Event()
         self._wanted = False
         self._paused = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 _NOISE = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
 """Recognisers write (coughs), [noise] or *laughs*."""
@@ -43,9 +44,7 @@ class Assent:
     """Tells the sounds of a listener from words, in one language; where the language is not known here, hums alone are such sounds."""
 
     def __init__(self, language: str) -> None:
-        phrases = _ASSENT.get(language.partition("-")[0].casefold(), "").split("|")
-        self._words = frozenset(plain(word) for word in [*_HUMS.split(), *phrases[0].split()])
-        self._phrases = tuple(plain(phrase) for phrase in (*phrases[1:], "uh-huh", "mm-hmm", "m-hm"))
+        self._words, self._phrases = _assent(language.partition("-")[0].casefold())
 
     def is_all(self, text: str) -> bool:
         """Whether there is nothing in the text that would interrupt anybody. True for no words at all.
@@ -58,3 +57,11 @@ class Assent:
             rest = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ok ", rest)
         words = rest.split()
         return len(words) <= LONGEST_ASSENT and all(word in self._words for word in words)
+
+
+@cache
+def _assent(code: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The words and the phrases of a language, plain."""
+    words, *phrases = _ASSENT.get(code, "").split("|")
+    known = frozenset(plain(word) for word in (*_HUMS.split(), *words.split()))
+    return known, tuple(plain(phrase) for phrase in (*phrases, "uh-huh", "mm-hmm", "m-hm"))

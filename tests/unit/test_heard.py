@@ -22,7 +22,9 @@ def test_the_cut_falls_between_words() -> None:
 
 
 def test_a_clause_still_in_the_making_is_never_whole() -> None:
-    assert heard_text([SpokenClause("One two three four", 400)], 200) == "One two"
+    begun = SpokenClause("One two three four", 12_000)
+    assert heard_text([begun], 12_000) == "One two three"
+    assert heard_text([begun], 3_000) == "One"
 
 
 @given(

@@ -1,39 +1,50 @@
-"""How a reply sounds: as usual, softer, or not at all for now. Knows how it is, and commands what is missing to how it should be. Pure."""
+"""Where is a sound silent? Kept as one number for each hundredth of a second. Pure."""
 
 from __future__ import annotations
 
-from voicemind.engines.cascade.happenings import Duck, GoOn, Hold
-from voicemind.engines.cascade.voice import Contest
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+STEP_S = 0.01
+SHORTEST_S = 0.06
+"""A silence within a word, before a plosive, is shorter."""
+_QUIET = 0.06
+"""Of the loudest: below it is silence."""
 
 
 class Loudness:
-    """Of the newest reply."""
+    """Feed it the sound as it is made."""
 
-    def __init__(self) -> None:
-        self.held = False
-        self.held_aloud = False
-        """Whether it was held when some of it was out already."""
-        self.soft = False
+    def __init__(self, rate_hz: int) -> None:
+        self._step = int(rate_hz * STEP_S)
+        self._rest = np.zeros(0, dtype=np.int16)
+        self._parts: list[npt.NDArray[np.float32]] = []
 
-    def reset(self) -> None:
-        """Another reply, or none: as usual."""
-        self.held = self.held_aloud = self.soft = False
+    def add(self, samples: bytes) -> None:
+        """More sound: 16-bit samples."""
+        sound = np.concatenate([self._rest, np.frombuffer(samples, dtype="<i2")])
+        whole = len(sound) // self._step
+        self._rest = sound[whole * self._step :]
+        steps = sound[: whole * self._step].reshape(whole, self._step)
+        self._parts.append(np.abs(steps.astype(np.float32)).mean(axis=1))
 
-    def adjust(self, reply: int, contest: Contest, *, is_aloud: bool, must_wait: bool) -> list[Duck | Hold | GoOn]:
-        """What to do. `is_aloud`: some of the reply is out; `must_wait`: it may not sound, whoever contends.
+    def sounding(self, samples: int) -> tuple[float, float]:
+        """The samples at which the sound begins and ends to be more than silence; all of it where it is nothing but silence."""
+        loud = np.flatnonzero(~self._quiet())
+        if not len(loud):
+            return 0.0, float(samples)
+        return float(loud[0] * self._step), float(min(samples, (loud[-1] + 1) * self._step))
 
-        A reply that has not begun to sound waits where one that sounds is only made softer.
-        """
-        if must_wait or contest is Contest.CONFIRMED or (contest is Contest.SUSPECTED and not is_aloud):
-            if self.held and self.held_aloud == is_aloud:
-                return []
-            self.held, self.held_aloud = True, is_aloud
-            return [Hold(reply, is_aloud)]
-        commands: list[Duck | Hold | GoOn] = []
-        if self.soft != (is_aloud and contest is Contest.SUSPECTED):
-            self.soft = not self.soft
-            commands.append(Duck(reply, self.soft))
-        if self.held:
-            self.held = self.held_aloud = False
-            commands.append(GoOn(reply))
-        return commands
+    def silences(self) -> Iterator[tuple[float, float]]:
+        """The silences within it, as samples at which they begin and end, in order."""
+        quiet = self._quiet()
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet.astype(np.int8), [0]])))
+        for began, ended in zip(edges[::2], edges[1::2], strict=True):
+            if (ended - began) * STEP_S >= SHORTEST_S and began > 0 and ended < len(quiet):
+                yield float(began * self._step), float(ended * self._step)
+
+    def _quiet(self) -> npt.NDArray[np.bool_]:
+        loud = np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=np.float32)
+        return loud <= _QUIET * float(np.quantile(loud, 0.95)) if len(loud) else np.zeros(0, dtype=np.bool_)

@@ -10,10 +10,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from voicemind.clock import monotonic_s
 from voicemind.engines.cascade.bell import Bell
-from voicemind.engines.cascade.clauses import ClauseCutter, speakable
+from voicemind.engines.cascade.clauses import ClauseCutter
 from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
 from voicemind.engines.cascade.pace import FRAME_MS
 from voicemind.engines.cascade.playback import Playback
+from voicemind.engines.cascade.speakable import Reader
 from voicemind.engines.cascade.tape import Tape
 from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
 from voicemind.errors import VoicemindError
@@ -25,6 +26,10 @@ CLAUSES_AHEAD = 2
 """How many clauses may wait for the voice: the model works ahead of it, but not for a minute of speech that may never be heard."""
 SOUND_AHEAD_S = 3.0
 """How much sound may wait to be sent before the next clause is begun: it is made while the one before it plays."""
+FIRST_CLAUSE_S = 0.3
+"""How long the first clause may take to be written before a shorter one will do: a fast model writes it whole."""
+HURRY_S = 1.5
+"""How little sound may be left before a shorter clause will do: what is written next has to be made first."""
 SHOWN_AHEAD_CHARS = 2_000
 """How much of a reply without a voice is thought of before it may be shown."""
 KEPT_S = 6.0
@@ -61,11 +66,13 @@ class SpokenReply:
         self._rate_hz = tts.rate_hz if tts else 1
         self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
         self._early, self._waits, self._held = waits, waits, False
+        self._reader = Reader("en" if tts and tts.languages == ("en",) else "")
         self._playback = Playback(self._rate_hz)
         self._tape = Tape()
         self._clauses: list[SpokenClause] = []
         self._text = self._shown = ""
         self._clauses_shown = 0
+        self._unmade = 0
         self._moments: dict[str, float] = {}
         self._to_send, self._to_make = Bell(), Bell()
         self._all_made = self._finished = False
@@ -120,7 +127,7 @@ class SpokenReply:
     def _heard(self) -> str:
         if self._tts is None:
             return self._shown.strip()
-        return heard_text(self._clauses, self._playback.played(monotonic_s()))
+        return heard_text(self._clauses[: self._clauses_shown], self._playback.played(monotonic_s()))
 
     def _mark(self, part: str) -> None:
         self._moments.setdefault(part, monotonic_s())
@@ -168,16 +175,27 @@ class SpokenReply:
                     async for piece in pieces:
                         if isinstance(piece, TextDelta):
                             self._mark("thought_first")
-                            for clause in cutter.feed(piece.text):
+                            for clause in cutter.feed(piece.text, hurried=self._is_hurried()):
                                 await self._hand_over(clause, clauses)
             except VoicemindError as error:
                 self.failure = error
             if rest := cutter.rest():
                 await self._hand_over(rest, clauses)
 
+    def _is_hurried(self) -> bool:
+        """Whether the voice has, or will soon have, nothing to say while the model writes on."""
+        now = monotonic_s()
+        if not self._text:
+            return now - self._moments["thought_first"] > FIRST_CLAUSE_S
+        if self._unmade or self._waits or self._held:
+            return False
+        left_s = self._tape.unread / self._rate_hz + self._playback.pace.silent_at() - now
+        return left_s < HURRY_S
+
     async def _hand_over(self, text: str, clauses: MemoryObjectSendStream[SpokenClause]) -> None:
         self._text += text
-        await clauses.send(SpokenClause(text))
+        self._unmade += 1
+        await clauses.send(SpokenClause(text, spoken=self._reader.read(text), rate_hz=self._rate_hz))
 
     async def _make(self, tts: Tts, clauses: MemoryObjectReceiveStream[SpokenClause]) -> None:
         """Have clause after clause spoken, a few seconds ahead of what is sent."""
@@ -191,17 +209,20 @@ class SpokenReply:
                     await self._make_clause(tts, clause)
                 except VoicemindError as error:
                     self.failure = self.failure or error
+                self._unmade -= 1
                 self._to_send.ring()
         self._all_made = True
         self._to_send.ring()
 
     async def _make_clause(self, tts: Tts, clause: SpokenClause) -> None:
-        words = speakable(clause.text)
-        if words:
-            async with aclosing(tts.speak(words, voice=self._voice)) as pieces:
+        if clause.said.text:
+            async with aclosing(tts.speak(clause.said.text, voice=self._voice)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Mark):
+                        clause.marks.append((piece.chars, int(piece.ms / 1000 * self._rate_hz)))
                         continue
+                    if not clause.marks:
+                        clause.see(piece.samples)
                     clause.samples += len(piece.samples) // 2
                     self._tape.add(piece.samples)
                     self._to_send.ring()

@@ -28,7 +28,7 @@ from typing import assert_never
 
 from voicemind.engines.cascade import happenings as on
 from voicemind.engines.cascade.endpoint import Endpoint
-from voicemind.engines.cascade.loudness import Loudness
+from voicemind.engines.cascade.posture import Posture
 from voicemind.engines.cascade.state import Phase, State, TurnLimits
 from voicemind.engines.cascade.voice import Contest, Voice, contest
 from voicemind.engines.cascade.words import Assent, plain, same_words
@@ -50,7 +50,7 @@ class TurnMachine:
         self._assent = Assent(language)
         self._endpoint = endpoint or Endpoint(language)
         self._contest = Contest.NONE
-        self._loudness = Loudness()
+        self._posture = Posture()
         self._away = self._leaving = False
         self._owed = False
         """Whether something was said that no reply has answered, since the person went on making sounds or a tool ran."""
@@ -79,9 +79,9 @@ class TurnMachine:
             case Phase.THINKING if self._tools:
                 return State.TOOL_RUNNING
             case Phase.THINKING:
-                return State.SUSPECTING if self._loudness.held else State.THINKING
+                return State.SUSPECTING if self._posture.held else State.THINKING
             case Phase.SPEAKING:
-                return State.HUSHED if self._loudness.held else State.DUCKED if self._loudness.soft else State.SPEAKING
+                return State.HUSHED if self._posture.held else State.DUCKED if self._posture.soft else State.SPEAKING
             case Phase.NONE:
                 if self.voice.quiet:
                     return State.SILENCE if self._prompted else State.LISTENING
@@ -274,13 +274,13 @@ class TurnMachine:
 
     def _at_rest(self) -> None:
         self.phase, self._tools = Phase.NONE, 0
-        self._loudness.reset()
+        self._posture.reset()
 
     def _stopped(self, *, final: bool = False) -> list[on.Command]:
         """Give up the reply that runs; `final`: tell the client once more, even where it is silent already."""
         if not self.replying:
             return []
-        was_silenced = self._loudness.held_aloud and not final
+        was_silenced = self._posture.held_aloud and not final
         self._at_rest()
         return [on.GiveUp(self.reply) if was_silenced else on.Hush(self.reply)]
 
@@ -297,4 +297,4 @@ class TurnMachine:
         if not self.replying:
             return []
         is_aloud, must_wait = self.phase is Phase.SPEAKING, self._away or self._owed
-        return [*self._loudness.adjust(self.reply, self._contest, is_aloud=is_aloud, must_wait=must_wait)]
+        return [*self._posture.adjust(self.reply, self._contest, is_aloud=is_aloud, must_wait=must_wait)]

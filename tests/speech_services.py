@@ -42,7 +42,9 @@ def spoken_words(first: int, last: int) -> bytes:
     """Sound in which a peer hears the words `w<first>` to `w<last - 1>`: each is 300 ms of its own value, with a pause behind it."""
     said = INPUT_RATE_HZ * (WORD_MS - 60) // 1000
     pause = bytes(2 * (INPUT_RATE_HZ * WORD_MS // 1000 - said))
-    return b"".join(np.full(said, _FIRST_VALUE + 10 * number, "<i2").tobytes() + pause for number in range(first, last))
+    return b"".join(
+        np.full(said, _FIRST_VALUE + 10 * number + 5, "<i2").tobytes() + pause for number in range(first, last)
+    )
 
 
 def words_in(samples: bytes) -> str:

@@ -19,6 +19,7 @@ from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.answering import Answering
 from voicemind.channels.app import application
+from voicemind.channels.audio.endpoint import Audio
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.guard import Limits as SocketLimits
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
@@ -261,6 +262,7 @@ class House:
                 *webhooks.routes(),
                 *completions.routes(),
                 *responses.routes(),
+                *Audio(self.stt, self.tts, self.roster, why_not_ready=self.why_not_ready).routes(),
                 *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),

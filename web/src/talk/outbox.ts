@@ -1,4 +1,4 @@
-/** Keeps what the person asked for until the server confirms it, so that nothing is lost with a connection. Pure. */
+/** Keeps what the person asked for until the server confirms it, so that nothing is lost with a connection. */
 import type { ClientMessage, ServerEvent } from './wire.ts';
 
 type TextMessage = Extract<ClientMessage, { type: 'text' }>;
@@ -34,4 +34,9 @@ export class Outbox {
   renew(): void {
     this.#interrupting = false;
   }
+}
+
+/** A name that no other message of this conversation has. */
+export function messageId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

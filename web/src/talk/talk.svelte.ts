@@ -1,9 +1,12 @@
 /** One person's talk with one agent, from Start to what was remembered: joins the connection, the voice and the thread. */
 import type { OpenSounds } from '../sound/audio.ts';
 import { NoMicrophone, type MicrophoneProblem } from '../sound/microphone.ts';
-import { Refused, type Agent, type Api, type Channel, type Reflection, type VoiceSession } from './api.ts';
+import { Refused, type Agent, type Api, type Channel, type VoiceSession } from './api.ts';
 import { wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
 import { Line, type LineListener } from './line.ts';
+import { Memory } from './memory.svelte.ts';
+import { messageId } from './outbox.ts';
+import { shownIn, type Phase, type Shown } from './phases.ts';
 import { emptyThread, grow, type Happening, type Thread } from './thread.ts';
 import type { OpenTransport } from './transport.ts';
 import { Voice } from './voice.svelte.ts';
@@ -14,20 +17,6 @@ export interface Means {
   openTransport: OpenTransport;
   openSounds: OpenSounds;
 }
-
-/**
- *     choosing → opening → talking → closing → over
- *                   ↑        ↑↓                  ↑
- *                   │   reconnecting ────────────┤
- *                   │         ↓                  │
- *                   └─────── lost ───────────────┘
- */
-export type Phase = 'choosing' | 'opening' | 'talking' | 'reconnecting' | 'lost' | 'closing' | 'over';
-
-/** What the state word says. */
-export type Shown = AgentState | 'connecting' | 'reconnecting' | 'lost' | 'ended';
-
-export type Remembering = 'asking' | 'pending' | 'failed' | 'done';
 
 export interface Notice {
   title: string;
@@ -43,6 +32,7 @@ const DRAINING: Notice = { title: 'The server is about to restart.', advice: 'Wh
 
 export class Talk implements LineListener {
   readonly voice: Voice;
+  readonly memory: Memory;
   phase: Phase = $state('choosing');
   agent: Agent | null = $state.raw(null);
   channel: Channel = $state('voice');
@@ -53,8 +43,6 @@ export class Talk implements LineListener {
   closing: Closing | null = $state.raw(null);
   /** The server wants a key before it does this. */
   needsKeyFor: (() => void) | null = $state.raw(null);
-  remembering: Remembering = $state('asking');
-  reflection: Reflection | null = $state.raw(null);
   /** 1 for who comes next; null for who does not wait. */
   placeInQueue: number | null = $state(null);
   /** Of the last replies, oldest first. */
@@ -68,14 +56,13 @@ export class Talk implements LineListener {
   #line: Line | null = null;
   /** The reply that the server cut off last; it may go on. */
   #cut: number | null = null;
-  readonly #name = nameOfPage();
-  #typed = 0;
   /** Counts openings, so that one that was given up does not go on when its answer comes late. */
   #opening = 0;
   #completed: (() => void) | null = null;
 
   constructor(means: Means) {
     this.#means = means;
+    this.memory = new Memory(means.api);
     this.voice = new Voice(means.openSounds, {
       heard: (heard) => this.#line?.send({ type: 'played', ...heard }),
       frame: (frame) => {
@@ -94,19 +81,7 @@ export class Talk implements LineListener {
   }
 
   get shown(): Shown {
-    switch (this.phase) {
-      case 'choosing':
-      case 'opening':
-        return this.#serverState === 'waking' ? 'waking' : 'connecting';
-      case 'talking':
-        return this.voice.sounding ? 'speaking' : (this.#serverState ?? 'listening');
-      case 'reconnecting':
-      case 'lost':
-        return this.phase;
-      case 'closing':
-      case 'over':
-        return 'ended';
-    }
+    return shownIn(this.phase, { server: this.#serverState, sounding: this.voice.sounding });
   }
 
   /** Begins a new conversation; must be called in a click. */
@@ -116,7 +91,7 @@ export class Talk implements LineListener {
     this.#user = user;
     this.#conversationId = null;
     this.thread = emptyThread;
-    this.reflection = null;
+    this.memory.forget();
     this.timings = [];
     this.voice.muted = false;
     await this.#open(() => void this.start(agent, { user, channel }));
@@ -168,7 +143,7 @@ export class Talk implements LineListener {
   say(said: string): void {
     const text = said.trim();
     if (!this.#talks || text === '') return;
-    const id = `${this.#name}-${++this.#typed}`;
+    const id = messageId();
     this.#grow({ type: 'typed', text, id });
     this.#line?.send({ type: 'text', text, id });
   }
@@ -218,25 +193,16 @@ export class Talk implements LineListener {
 
   /** Asks what was remembered, again if it was not ready. */
   async remember(): Promise<void> {
-    const conversationId = this.#conversationId;
-    if (conversationId === null) return;
-    this.remembering = 'asking';
+    if (this.#conversationId === null) return;
     this.notice = null;
-    try {
-      const reflection = await this.#means.api.end(conversationId);
-      if (conversationId !== this.#conversationId) return;
-      this.reflection = reflection;
-      this.remembering = reflection ? 'done' : 'pending';
-    } catch (error) {
-      if (conversationId !== this.#conversationId) return;
-      this.remembering = 'failed';
-      this.#explain(error, () => void this.remember());
-    }
+    const failure = await this.memory.ask(this.#conversationId);
+    if (failure !== null) this.#explain(failure, () => void this.remember());
   }
 
   /** Back to the choice of an agent. */
   leave(): void {
     this.#giveUp();
+    this.memory.forget();
     this.#conversationId = null;
     this.notice = null;
     this.closing = null;
@@ -372,9 +338,4 @@ export class Talk implements LineListener {
     this.#cut = null;
     this.placeInQueue = null;
   }
-}
-
-/** Tells the messages of this page from those of another one in the same conversation. */
-function nameOfPage(): string {
-  return [...crypto.getRandomValues(new Uint8Array(9))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

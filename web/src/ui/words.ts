@@ -1,6 +1,6 @@
 /** The words and colours that the page gives to things that the server only names. Pure. */
 import type { MicrophoneProblem } from '../sound/microphone.ts';
-import type { Shown } from '../talk/talk.svelte.ts';
+import type { Shown } from '../talk/phases.ts';
 import type { ToolStatus } from '../talk/wire.ts';
 
 export const STATE_WORDS: Record<Shown, string> = {

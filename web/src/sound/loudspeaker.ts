@@ -13,9 +13,11 @@ export interface Figures {
   underruns: number;
   /** From the last request to be silent until the last sample that was not; null before the first. */
   interruptedToSilentMs: number | null;
+  /** How many samples of that left after the audio thread had heard of the request, the fade included; null before the first. */
+  samplesUntilSilent: number | null;
 }
 
-const figures: Figures = { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null };
+const figures: Figures = { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null, samplesUntilSilent: null };
 window.__voicemind = figures;
 
 declare global {
@@ -119,6 +121,7 @@ class WorkletLoudspeaker implements Loudspeaker {
         break;
       case 'silent':
         figures.interruptedToSilentMs = message.ms;
+        figures.samplesUntilSilent = message.samples;
         break;
     }
   }

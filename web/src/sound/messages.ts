@@ -26,7 +26,7 @@ export type FromPlayback =
   | { type: 'progress'; heard: Heard | null; busy: boolean; level: number; peak: number; playedMs: number; dry: Dry }
   | { type: 'finished'; heard: Heard }
   | { type: 'flushed'; heard: Heard | null }
-  | { type: 'silent'; ms: number };
+  | { type: 'silent'; ms: number; samples: number };
 
 export const CAPTURE = 'voicemind-capture';
 export const PLAYBACK = 'voicemind-playback';

@@ -14,6 +14,7 @@ class Playback extends AudioWorkletProcessor {
   #follows = '';
   #reportedAt = 0;
   #askedAt: number | null = null;
+  #flushedAt = 0;
 
   constructor() {
     super();
@@ -53,13 +54,16 @@ class Playback extends AudioWorkletProcessor {
   }
 
   #flush({ generation, more, askedAt }: Extract<ToPlayback, { type: 'flush' }>): void {
-    if (!this.#playout.silent) this.#askedAt ??= askedAt;
+    if (!this.#playout.silent && this.#askedAt === null) {
+      this.#askedAt = askedAt;
+      this.#flushedAt = currentFrame;
+    }
     this.#tell({ type: 'flushed', heard: this.#playout.flush(generation, { more }) });
   }
 
   #tellSilence(askedAt: number, samples: number): void {
     this.#askedAt = null;
-    this.#tell({ type: 'silent', ms: (currentTime + samples / sampleRate - askedAt) * 1000 });
+    this.#tell({ type: 'silent', ms: (currentTime + samples / sampleRate - askedAt) * 1000, samples: currentFrame + samples - this.#flushedAt });
   }
 
   #report(played: Float32Array): void {

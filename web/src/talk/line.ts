@@ -36,7 +36,8 @@ const PATIENCE_MS = 180_000;
 /** A socket that lived as long as this was a good one: the next attempts are quick again. */
 const STABLE_MS = 5000;
 const LOST = 1006;
-const UNKNOWN = 4404;
+/** A session that cannot be gone on with: the server does not know it any more, or keeps too little of it. */
+const GONE = new Set([4404, 4001]);
 
 /**
  *     asking ──ready, resumed──> live ──lost──> waiting ──time, or a sign of the network──> asking
@@ -127,7 +128,7 @@ export class Line implements TransportListener {
     this.#transport = null;
     clearTimeout(this.#timer);
     if (this.#over) return;
-    if (this.#session && !wasLive && this.#purpose === 'resume' && code === UNKNOWN) {
+    if (this.#session && !wasLive && this.#purpose === 'resume' && GONE.has(code)) {
       this.#session = { ...this.#session, secret: '' };
       return void this.#ask();
     }

@@ -16,6 +16,7 @@ from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reflection.scripted import ScriptedReflector
 from voicemind.mind.reflection.structured import StructuredReflector
+from voicemind.speech.elevenlabs import Account
 from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
@@ -70,7 +71,7 @@ def _openai_llm(settings: Settings) -> Llm:
 
 
 def _key(settings: Settings, name: str) -> str:
-    """The key of a hosted model; a compatible server elsewhere may want none."""
+    """The key of a hosted service; a compatible server elsewhere may want none."""
     if problem := settings.missing_key(name):
         raise Misconfigured(f"VOICEMIND_{name.upper()}_API_KEY", problem, accepted="a key of that service")
     key: SecretStr = getattr(settings, f"{name}_api_key")
@@ -89,6 +90,32 @@ def _scripted_stt(settings: Settings) -> Stt:
     return ScriptedStt(text=settings.scripted_stt_text, delay_ms=settings.scripted_stt_ms)
 
 
+def _elevenlabs_account(settings: Settings) -> Account:
+    return Account(
+        _key(settings, "elevenlabs").strip(),
+        settings.elevenlabs_base_url,
+        settings.elevenlabs_enable_logging,
+        settings.first_byte_s,
+    )
+
+
+def _elevenlabs_stt(settings: Settings) -> Stt:
+    from voicemind.speech.stt.elevenlabs import ElevenLabsStt
+
+    return ElevenLabsStt(_elevenlabs_account(settings), model=settings.elevenlabs_stt_model)
+
+
+def _openai_stt(settings: Settings) -> Stt:
+    from voicemind.speech.stt.openai import OpenAiStt
+
+    return OpenAiStt(
+        api_key=_key(settings, "openai"),
+        model=settings.openai_stt_model,
+        base_url=settings.openai_base_url,
+        limit_s=settings.first_byte_s,
+    )
+
+
 def _piper(_: Settings) -> Tts:
     from voicemind.speech.tts.piper import PiperTts
 
@@ -99,6 +126,29 @@ def _scripted_tts(settings: Settings) -> Tts:
     from voicemind.speech.tts.scripted import ScriptedTts
 
     return ScriptedTts(delay_ms=settings.scripted_tts_ms)
+
+
+def _elevenlabs_tts(settings: Settings) -> Tts:
+    from voicemind.speech.tts.elevenlabs import ElevenLabsTts
+
+    return ElevenLabsTts(
+        _elevenlabs_account(settings),
+        voice=settings.elevenlabs_voice_id,
+        model=settings.elevenlabs_tts_model,
+        rate_hz=settings.elevenlabs_rate_hz,
+    )
+
+
+def _openai_tts(settings: Settings) -> Tts:
+    from voicemind.speech.tts.openai import OpenAiTts
+
+    return OpenAiTts(
+        api_key=_key(settings, "openai"),
+        model=settings.openai_tts_model,
+        voice=settings.openai_tts_voice,
+        base_url=settings.openai_base_url,
+        limit_s=settings.first_byte_s,
+    )
 
 
 def _silero(_: Settings) -> Vad:
@@ -143,8 +193,18 @@ LLMS: dict[str, Callable[[Settings], Llm]] = {
     "openai": _openai_llm,
     "scripted": _scripted_llm,
 }
-STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
-TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
+STTS: dict[str, Callable[[Settings], Stt]] = {
+    "moonshine": _moonshine,
+    "elevenlabs": _elevenlabs_stt,
+    "openai": _openai_stt,
+    "scripted": _scripted_stt,
+}
+TTSS: dict[str, Callable[[Settings], Tts]] = {
+    "piper": _piper,
+    "elevenlabs": _elevenlabs_tts,
+    "openai": _openai_tts,
+    "scripted": _scripted_tts,
+}
 VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
 PROSODIES: dict[str, Callable[[Settings], Prosody | None]] = {
     "none": lambda _: None,

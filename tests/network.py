@@ -52,6 +52,8 @@ class Network:
     def __init__(self, port: int) -> None:
         self.port = port
         self.fault = Fault()
+        self.is_down = False
+        """Whether new connections are refused."""
         self.struck = 0
         """How many connections a fault has struck."""
         self.connections: list[_Connection] = []
@@ -128,6 +130,9 @@ async def bad_network(server_port: int) -> AsyncIterator[Network]:
     network = Network(listener.extra(SocketAttribute.local_port))
 
     async def serve(client: SocketStream) -> None:
+        if network.is_down:
+            await client.aclose()
+            return
         try:
             server = await anyio.connect_tcp("127.0.0.1", server_port)
         except OSError:

@@ -51,10 +51,15 @@ export function wordsForClosing(code: number): Closing {
   return CLOSINGS[code] ?? LOST;
 }
 
+/** Whether the conversation itself has ended meanwhile: there is nothing to go on with, but something to remember. */
+export function hasEnded(reason: unknown): boolean {
+  return reason === 'already_ended' || (reason instanceof Refused && reason.status === 409);
+}
+
 /** The words for a server that no longer gives an address for the conversation. */
 export function wordsForRefusal(error: unknown): Closing {
   if (!(error instanceof Refused)) return LOST;
   if (error.status === 401 || error.status === 403) return CLOSINGS[4401]!;
-  if (error.status === 404 || error.status === 409 || error.status === 410) return CLOSINGS[UNKNOWN]!;
+  if (error.status === 404) return CLOSINGS[UNKNOWN]!;
   return { ...LOST, title: error.message };
 }

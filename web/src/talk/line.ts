@@ -23,7 +23,7 @@ export interface LineListener {
   /** The session goes on; or another one does (`renewed`), which numbers its replies afresh. */
   back(how: { renewed: boolean }): void;
   /** Nothing more comes: the server closed the line, or could not be found again. */
-  closed(code: number): void;
+  closed(code: number, reason: string): void;
   /** Nothing more comes: the server does not give an address any more. */
   refused(error: unknown): void;
 }
@@ -122,7 +122,7 @@ export class Line implements TransportListener {
     this.#listener.sound(sound);
   }
 
-  closed(code: number): void {
+  closed(code: number, reason: string): void {
     const wasLive = this.#live;
     this.#live = false;
     this.#transport = null;
@@ -132,7 +132,7 @@ export class Line implements TransportListener {
       this.#session = { ...this.#session, secret: '' };
       return void this.#ask();
     }
-    if (!this.#session || isFinal(code)) return this.#finish(() => this.#listener.closed(code));
+    if (!this.#session || isFinal(code)) return this.#finish(() => this.#listener.closed(code, reason));
     if (wasLive) this.#lost();
     this.#tryLater();
   }
@@ -190,7 +190,7 @@ export class Line implements TransportListener {
 
   #tryLater(): void {
     this.#troubledSince ??= performance.now();
-    if (performance.now() - this.#troubledSince > PATIENCE_MS) return this.#finish(() => this.#listener.closed(LOST));
+    if (performance.now() - this.#troubledSince > PATIENCE_MS) return this.#finish(() => this.#listener.closed(LOST, ''));
     this.#timer = setTimeout(() => void this.#ask(), waitMs(this.#attempt++, Math.random()));
   }
 
@@ -222,7 +222,7 @@ export class Line implements TransportListener {
   /** Gives the socket up, whatever has become of it. */
   #replace(): void {
     this.#transport?.close({ again: true });
-    this.closed(LOST);
+    this.closed(LOST, '');
   }
 
   #networkIsBack = (): void => {

@@ -2,7 +2,7 @@
 import type { OpenSounds } from '../sound/audio.ts';
 import { NoMicrophone, type MicrophoneProblem } from '../sound/microphone.ts';
 import { Refused, type Agent, type Api, type Channel, type VoiceSession } from './api.ts';
-import { wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
+import { hasEnded, wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
 import { Line, type LineListener } from './line.ts';
 import { Memory } from './memory.svelte.ts';
 import { messageId } from './outbox.ts';
@@ -116,6 +116,7 @@ export class Talk implements LineListener {
     } catch (error) {
       if (opening !== this.#opening) return;
       this.#release();
+      if (hasEnded(error) && before === 'lost') return void (await this.#finish());
       this.phase = before;
       this.#explain(error, again);
     }
@@ -292,11 +293,13 @@ export class Talk implements LineListener {
     if (this.phase === 'reconnecting') this.phase = 'talking';
   }
 
-  closed(code: number): void {
+  closed(code: number, reason: string): void {
+    if (hasEnded(reason) && this.#talks) return this.#complete();
     this.#lose(wordsForClosing(code));
   }
 
   refused(error: unknown): void {
+    if (hasEnded(error) && this.#talks) return this.#complete();
     this.#lose(wordsForRefusal(error));
     if (error instanceof Refused && error.status === 401) this.needsKeyFor = (): void => void this.goOn();
   }

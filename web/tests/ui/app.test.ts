@@ -302,6 +302,26 @@ describe('during', () => {
       expect([world.microphonesOpen, world.resets]).toEqual([1, 1]);
     });
 
+    test('after which the conversation has ended shows what was remembered', async () => {
+      await lost();
+      await found();
+      world.lose(4404);
+      await found();
+      world.lose(4001, 'already_ended');
+      await screen.findByTestId('remembered');
+      expect(world.microphonesOpen).toBe(0);
+    });
+
+    test('after which the server gives no more addresses, for the conversation has ended, shows what was remembered', async () => {
+      world.wsUrl = '/voice-conversation?conversationDetailId=c1&ticket=t1';
+      await talking();
+      world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
+      world.refusal = new Refused(409, 'The conversation has ended.');
+      world.lose();
+      await screen.findByTestId('remembered', {}, { timeout: 2000 });
+      expect(world.microphonesOpen).toBe(0);
+    });
+
     test('needs a fresh ticket for every socket where there are tickets', async () => {
       world.wsUrl = '/voice-conversation?conversationDetailId=c1&ticket=t1';
       await lost();

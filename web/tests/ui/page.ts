@@ -96,9 +96,9 @@ export class World {
   }
 
   /** The socket is gone, without a word unless there is a code. */
-  lose(code = 1006): void {
+  lose(code = 1006, reason = ''): void {
     this.transportsOpen--;
-    this.connection.closed(code, '');
+    this.connection.closed(code, reason);
   }
 
   #connect(purpose: Purpose, listener: TransportListener) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import expect
 from tests.browsing import AGENT, USER, Visit, silence, spoken, visiting
 from tests.network import Network, bad_network
-from tests.serving import scripted_settings, until_ready
+from tests.serving import free_port, own_process, scripted_settings, until_ready
 
 from voicemind.assembly import running
 
@@ -159,3 +159,49 @@ async def test_what_is_spoken_after_a_cut_is_heard(tmp_path: Path) -> None:
             network.cut()
             await until_reconnected(visit)
             await expect(visit.page.get_by_test_id(USER).first).to_contain_text("Hello there.", timeout=30_000)
+
+
+async def test_a_server_that_restarts_is_talked_to_again_without_a_second_greeting(tmp_path: Path) -> None:
+    port = str(free_port())
+    with anyio.fail_after(LIMIT_S):
+        async with AsyncExitStack() as served:
+            first = served.enter_context(own_process(tmp_path, VOICEMIND_PORT=port)).process
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                await until_ready(client)
+                visit = await served.enter_async_context(visiting(str(client.base_url), microphone=silence(tmp_path)))
+                greeting = await greeted(visit)
+                first.terminate()
+                await anyio.to_thread.run_sync(first.wait)
+                await visit.until_state("reconnecting")
+                await expect(visit.page.get_by_test_id("error")).to_contain_text("restart")
+                served.enter_context(own_process(tmp_path, VOICEMIND_PORT=port))
+                await until_reconnected(visit)
+                await visit.type("My cat is called Biscuit.")
+                said = await until_all_said(visit, agent=2)
+                assert said[0] == greeting
+                assert await visit.texts(USER) == ["My cat is called Biscuit."]
+
+
+async def test_where_keys_are_in_use_every_socket_has_a_ticket_of_its_own(tmp_path: Path) -> None:
+    with anyio.fail_after(LIMIT_S):
+        async with broken_page(tmp_path, api_keys="ann:sesame-0123456789abcdef") as (visit, network, _):
+            await visit.page.get_by_label("Key").fill("sesame-0123456789abcdef")
+            await visit.page.keyboard.press("Enter")
+            greeting = await greeted(visit)
+            for _again in range(2):
+                network.cut()
+                await until_reconnected(visit)
+            await visit.type("My cat is called Biscuit.")
+            assert (await until_all_said(visit, agent=2))[0] == greeting
+
+
+async def test_a_tab_that_is_closed_in_the_middle_of_a_reply_leaves_what_was_said(tmp_path: Path) -> None:
+    with anyio.fail_after(LIMIT_S):
+        async with broken_page(tmp_path) as (visit, _, client):
+            await greeted(visit)
+            await visit.type(STORY)
+            await visit.until_state("speaking")
+            await visit.page.goto("about:blank")
+            while (await conversation(client))["ended_at"] is None:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.05)
+            assert [role for role, _ in await turns(client)] == ["agent", "user", "agent"]

@@ -54,6 +54,8 @@ export class Line implements TransportListener {
   #purpose: Purpose = 'begin';
   #session: SessionKey | null = null;
   #live = false;
+  /** The server has said that it restarts: this socket is not the last one, whatever its close code. */
+  #restarting = false;
   #over = false;
   #frames: Captured[] = [];
   #framesSent = 0;
@@ -115,6 +117,7 @@ export class Line implements TransportListener {
       if (event.type === 'error' && this.#session) return;
     }
     if (event.type === 'ready') this.#ready(event);
+    if (event.type === 'complete') this.#restarting = event.reason === 'shutdown';
     this.#listener.event(event);
   }
 
@@ -132,7 +135,7 @@ export class Line implements TransportListener {
       this.#session = { ...this.#session, secret: '' };
       return void this.#ask();
     }
-    if (!this.#session || isFinal(code)) return this.#finish(() => this.#listener.closed(code, reason));
+    if (!this.#session || (isFinal(code) && !this.#restarting)) return this.#finish(() => this.#listener.closed(code, reason));
     if (wasLive) this.#lost();
     this.#tryLater();
   }
@@ -209,6 +212,7 @@ export class Line implements TransportListener {
 
   #connect(wsUrl: string, purpose: Purpose): void {
     this.#purpose = purpose;
+    this.#restarting = false;
     if (purpose !== 'resume') this.#arrived = new Arrived(performance.now());
     this.#transport = this.#means.openTransport(wsUrl, { purpose, listener: this });
     if (purpose !== 'begin') this.#timer = setTimeout(() => this.#replace(), PATIENCE_WITH_SOCKET_MS);

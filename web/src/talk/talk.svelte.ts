@@ -28,6 +28,8 @@ export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
 
 const WAIT_FOR_COMPLETE_MS = 1500;
 const TIMINGS_KEPT = 50;
+/** Reasons for which a session is over, but not its conversation: the close code says more. */
+const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
 const DRAINING: Notice = { title: 'The server is about to restart.', advice: 'What is being said is finished first; then the conversation goes on by itself.' };
 
 export class Talk implements LineListener {
@@ -200,8 +202,10 @@ export class Talk implements LineListener {
     if (failure !== null) this.#explain(failure, () => void this.remember());
   }
 
-  /** Back to the choice of an agent. */
+  /** Back to the choice of an agent. What takes a session up again is in this page alone, so the session ends with it. */
   leave(): void {
+    this.voice.close();
+    this.#line?.send({ type: 'end' });
     this.#giveUp();
     this.memory.forget();
     this.#conversationId = null;
@@ -253,7 +257,7 @@ export class Talk implements LineListener {
         this.notice = { title: event.message };
         break;
       case 'complete':
-        this.#complete();
+        if (this.#completed || !GOES_ON.has(event.reason)) this.#complete();
         break;
       case 'ack':
       case 'other':

@@ -131,6 +131,15 @@ describe('a socket that is lost', () => {
     expect(bench.sockets).toHaveLength(1);
   });
 
+  test('because the server restarts is replaced, although its code says that all is done', async () => {
+    bench.ready();
+    bench.tell(2, { type: 'complete', conversationId: 'c', reason: 'shutdown' });
+    await bench.lose(1000);
+    expect(bench.sockets.map(({ purpose }) => purpose)).toEqual(['begin', 'resume']);
+    await bench.lose(1000);
+    expect(bench.told.at(-1)).toBe('CLOSED 1000');
+  });
+
   test('is replaced more and more slowly, and given up in the end', async () => {
     bench.ready();
     bench.socket.listener.closed(1006, '');

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Refused } from '../../src/talk/api.ts';
 import { isFinal, wordsForClosing, wordsForRefusal } from '../../src/talk/closing.ts';
-import { socketAddress, type Purpose } from '../../src/talk/transport.ts';
+import { openWebSocket, socketAddress, type Purpose } from '../../src/talk/transport.ts';
 
 test.each([
   ['ws://127.0.0.1:8700/voice-conversation?conversationDetailId=c', 'http://127.0.0.1:8700/', 'ws://127.0.0.1:8700/voice-conversation?conversationDetailId=c&binary=1&sequence=1'],
@@ -44,4 +44,96 @@ test('every reason that can be named has words of its own', () => {
   expect(new Set(titles).size).toBe(titles.length);
   expect(wordsForClosing(4404).canGoOn).toBe(false);
   expect(wordsForClosing(1006).canGoOn).toBe(true);
+});
+
+describe('a socket', () => {
+  class FakeSocket {
+    static readonly OPEN = 1;
+    static last: FakeSocket;
+    readyState = 1;
+    bufferedAmount = 0;
+    binaryType = '';
+    sent: (string | ArrayBuffer)[] = [];
+    closedWith: number | null = null;
+    onopen: (() => void) | null = null;
+    onmessage: ((event: { data: string | ArrayBuffer }) => void) | null = null;
+    onclose: ((event: { code: number; reason: string }) => void) | null = null;
+
+    constructor(readonly url: string) {
+      FakeSocket.last = this;
+    }
+
+    send(message: string | ArrayBuffer): void {
+      this.sent.push(message);
+    }
+
+    close(code: number): void {
+      this.closedWith = code;
+    }
+  }
+
+  const told: string[] = [];
+  const open = () => {
+    told.length = 0;
+    vi.useFakeTimers({ toFake: ['performance'] });
+    vi.stubGlobal('WebSocket', FakeSocket);
+    vi.stubGlobal('window', { location: { href: 'http://localhost/' } });
+    return openWebSocket('/voice-conversation', {
+      purpose: 'begin',
+      listener: {
+        opened: () => void told.push('opened'),
+        event: ({ event, sequence }) => void told.push(`${event.type} ${sequence}`),
+        sound: () => void told.push('sound'),
+        closed: (code) => void told.push(`closed ${code}`),
+      },
+    });
+  };
+  const frame = (transport: ReturnType<typeof open>): void => transport.sendSound(new Int16Array(320), { sequence: 0, captured: 0 });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  test('tells of messages, and leaves out what is none', () => {
+    open();
+    vi.spyOn(console, 'warn').mockImplementation(() => {});
+    FakeSocket.last.onopen!();
+    for (const data of ['{"type":"ack","data":{"id":"m"},"sequence":3}', 'nonsense', new ArrayBuffer(3)]) FakeSocket.last.onmessage!({ data });
+    FakeSocket.last.onclose!({ code: 1006, reason: '' });
+    expect(told).toEqual(['opened', 'ack 3', 'closed 1006']);
+  });
+
+  test('that takes no more sound leaves frames out, and is lost after five seconds of that', () => {
+    const transport = open();
+    frame(transport);
+    FakeSocket.last.bufferedAmount = 100_000;
+    frame(transport);
+    vi.advanceTimersByTime(4900);
+    frame(transport);
+    expect([FakeSocket.last.sent.length, told, FakeSocket.last.closedWith]).toEqual([1, [], null]);
+    vi.advanceTimersByTime(200);
+    frame(transport);
+    expect([FakeSocket.last.sent.length, told]).toEqual([1, ['closed 1006']]);
+  });
+
+  test('that was only slow for a moment is kept', () => {
+    const transport = open();
+    FakeSocket.last.bufferedAmount = 100_000;
+    frame(transport);
+    FakeSocket.last.bufferedAmount = 0;
+    frame(transport);
+    vi.advanceTimersByTime(6000);
+    FakeSocket.last.bufferedAmount = 100_000;
+    frame(transport);
+    expect(told).toEqual([]);
+  });
+
+  test('that makes room for another one does not say that the conversation is over', () => {
+    const transport = open();
+    transport.close({ again: true });
+    expect(FakeSocket.last.closedWith).not.toBe(1000);
+    expect(FakeSocket.last.onclose).toBeNull();
+    open().close();
+    expect(FakeSocket.last.closedWith).toBe(1000);
+  });
 });

@@ -265,7 +265,7 @@ describe('during', () => {
     }
 
     async function found(): Promise<void> {
-      await waitFor(() => expect(world.transportsOpen).toBe(1), { timeout: 2000 });
+      await waitFor(() => expect(world.transportsOpen).toBe(1));
       world.connection.opened();
     }
 
@@ -318,7 +318,7 @@ describe('during', () => {
       world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
       world.refusal = new Refused(409, 'The conversation has ended.');
       world.lose();
-      await screen.findByTestId('remembered', {}, { timeout: 2000 });
+      await screen.findByTestId('remembered', {});
       expect(world.microphonesOpen).toBe(0);
     });
 
@@ -333,7 +333,9 @@ describe('during', () => {
       await talking();
       world.tell({ type: 'draining', withinS: 20 });
       expect((await screen.findByTestId('error')).textContent).toContain('restart');
-      world.lose(1001);
+      world.tell({ type: 'complete', conversationId: 'c1', reason: 'shutdown' });
+      world.lose(1000);
+      await waitFor(() => expect(state()).toBe('reconnecting'));
       await found();
       world.connection.event({ event: { type: 'resumed', missed: 0, state: 'listening' }, sequence: null });
       await waitFor(() => expect(screen.queryByTestId('error')).toBeNull());
@@ -347,9 +349,17 @@ describe('during', () => {
     });
   });
 
+  test('who leaves the page ends the conversation: nobody could go on with it', async () => {
+    await talking();
+    window.dispatchEvent(new Event('pagehide'));
+    expect(world.sent.at(-1)).toEqual({ type: 'end' });
+    expect([world.transportsOpen, world.microphonesOpen]).toEqual([0, 0]);
+  });
+
   test('a conversation that was opened somewhere else is said to be, and can be brought back without a greeting', async () => {
     await talking();
     world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
+    world.tell({ type: 'complete', conversationId: 'c1', reason: 'replaced' });
     world.lose(4409);
     expect((await screen.findByTestId('error')).textContent).toContain('somewhere else');
     expect(state()).toBe('connection lost');

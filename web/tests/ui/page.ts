@@ -1,5 +1,5 @@
 /** A page whose server, connection and sound are in the hands of the test, and what jsdom lacks of a browser. */
-import { cleanup, render, screen } from '@testing-library/svelte';
+import { cleanup, configure, render, screen } from '@testing-library/svelte';
 import axe from 'axe-core';
 import { afterEach, expect } from 'vitest';
 import App from '../../src/App.svelte';
@@ -13,6 +13,8 @@ import type { ClientMessage, ServerEvent } from '../../src/talk/wire.ts';
 window.matchMedia = (query) =>
   ({ matches: query.includes('reduced-motion'), media: query, addEventListener() {}, removeEventListener() {} }) as unknown as MediaQueryList;
 Element.prototype.scrollIntoView = function () {};
+// A machine that is busy with something else is no failure.
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();

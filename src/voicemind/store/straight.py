@@ -1,0 +1,28 @@
+"""Reads that a reply waits for, on SQLite straight through its driver: SQLAlchemy takes longer for them than the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+
+def rows(connection: Connection, statement: str, **named: object) -> list[tuple[Any, ...]]:
+    """All rows of a statement with its `:names`, in the connection's transaction. Raises sqlite3.Error."""
+    if not connection.in_transaction():
+        connection.begin()
+    driver: Any = connection.connection.driver_connection
+    found: list[tuple[Any, ...]] = driver.execute(statement, named).fetchall()
+    return found
+
+
+def listed(values: Iterable[str]) -> str:
+    """What `json_each` makes a table of: a list of any length is one parameter, and the statement stays prepared."""
+    return msgspec.json.encode(list(values)).decode()
+
+
+def is_possible(connection: Connection) -> bool:
+    """Whether this is SQLite."""
+    return connection.dialect.name == "sqlite"

@@ -36,7 +36,6 @@ _EVIDENCE = (
     .where(evidence.c.mind_id == sa.bindparam("mind_id"), evidence.c.entry_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(evidence.c.entry_id, evidence.c.position)
 )
-_SQLITE_ID = "SELECT id FROM minds WHERE tenant = :tenant AND agent = :agent AND user_id = :user_id"
 _SQLITE_ENTRIES = (
     "SELECT entries.id, text, origins, at, cue FROM json_each(:ids) AS asked "
     "CROSS JOIN entries ON entries.mind_id = :mind_id AND entries.id = asked.value ORDER BY asked.key"
@@ -151,10 +150,8 @@ def _straight(connection: Connection, mind_id: str, *, ids: str) -> dict[str, En
 
 def id_of(connection: Connection, key: MindKey) -> str | None:
     """The mind's own id; None where there is no such mind."""
-    if not straight.is_possible(connection):
-        return connection.execute(_ID, named(key)).scalar_one_or_none()
-    found = straight.rows(connection, _SQLITE_ID, **named(key))
-    return found[0][0] if found else None
+    found = straight.first(connection, _ID, **named(key))
+    return found[0] if found else None
 
 
 def _write(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:

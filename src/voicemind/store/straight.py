@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
+
+
+def is_possible(connection: Connection) -> bool:
+    """Whether this is SQLite."""
+    return connection.dialect.name == "sqlite"
 
 
 def rows(connection: Connection, statement: str, **named: object) -> list[tuple[Any, ...]]:
@@ -23,6 +31,14 @@ def listed(values: Iterable[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
 
-def is_possible(connection: Connection) -> bool:
-    """Whether this is SQLite."""
-    return connection.dialect.name == "sqlite"
+def first(connection: Connection, statement: sa.Select[*tuple[Any, ...]], **named: object) -> Any:
+    """The first row of a constant statement, on either database; None where there is none. Its columns are texts and whole numbers, which the driver gives as they are."""
+    if not is_possible(connection):
+        return connection.execute(statement, named).first()
+    found = rows(connection, _in_sqlite(statement), **named)
+    return found[0] if found else None
+
+
+@cache
+def _in_sqlite(statement: sa.Select[*tuple[Any, ...]]) -> str:
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))

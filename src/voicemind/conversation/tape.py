@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Shelf:
 
     def note(self, name: str, places: Sequence[Place]) -> None:
         """Put down where turns are: a line for each, so that nothing is lost with the process."""
-        lines = b"".join(msgspec.json.encode(place) + b"\n" for place in places)
+        lines = b"".join(b"\n" + msgspec.json.encode(place) + b"\n" for place in places)
         with open(self._folder / f"{name}{_TURNS}", "ab", opener=_private) as file:
             file.write(lines)
 
@@ -61,9 +61,10 @@ class Shelf:
         if not path.is_file():
             return []
         found: dict[int, Place] = {}
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            place = msgspec.json.decode(line, type=Place)
-            found[place.turn] = place
+        for line in path.read_bytes().splitlines():
+            with suppress(msgspec.DecodeError):
+                place = msgspec.json.decode(line, type=Place)
+                found[place.turn] = place
         return [found[turn] for turn in sorted(found)]
 
     def duration_ms(self, name: str) -> int:
@@ -190,8 +191,3 @@ class Tape:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def listing(shelf: Shelf, name: str) -> dict[str, Any]:
-    """How long the recording is, and where in it each turn is."""
-    return {"duration_ms": shelf.duration_ms(name), "turns": shelf.places(name)}

@@ -218,7 +218,7 @@ async def remembers(client: httpx.AsyncClient, user_id: str) -> None:
 
 async def test_no_more_sessions_than_allowed(tmp_path: Path) -> None:
     async with (
-        in_process(tmp_path, max_concurrent_sessions=1) as client,
+        in_process(tmp_path, max_concurrent_sessions=1, queue_places=0) as client,
         talking(client, agent="thalia", channel="text"),
     ):
         answer = await client.post("/api/voice-sessions", json={"agent": "thalia"})

@@ -123,7 +123,7 @@ async def test_a_process_with_64_descriptors_survives_more_callers_than_it_can_h
                 with contextlib.ExitStack() as crowd:
                     for _ in range(150):
                         caller = crowd.enter_context(socket.socket())
-                        caller.setblocking(False)
+                        caller.settimeout(0)
                         with contextlib.suppress(BlockingIOError):
                             caller.connect(("127.0.0.1", port))
                         with contextlib.suppress(OSError):

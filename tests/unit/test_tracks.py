@@ -78,7 +78,7 @@ def test_what_a_stalled_line_delivers_late_goes_where_it_was_said() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 2000), st.integers(0, 40_000)), max_size=60), st.integers(1, 20_000))
 def test_no_sample_of_the_person_is_lost_or_doubled(pieces: list[tuple[int, int]], step: int) -> None:
-    track, at, until, taken = PersonTrack(), 0, 0, 0
+    track, at, until, taken = PersonTrack(), 2000, 0, 0
     for size, pause in pieces:
         at += pause
         track.hear(np.full(size, 7, "<i2").tobytes(), at=at)

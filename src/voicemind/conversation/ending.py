@@ -35,6 +35,9 @@ class Patience:
     idle_s: float = 1800.0
     """Silence after which a live session ends."""
 
+    length_s: float = 7200.0
+    """How long a live session may last."""
+
     stale_s: float = 3600.0
     """Silence after which an open conversation is ended, live or not."""
 
@@ -54,6 +57,7 @@ class Patience:
         """As the settings want it."""
         return cls(
             idle_s=settings.session_timeout_minutes * 60,
+            length_s=settings.max_session_minutes * 60,
             stale_s=settings.stale_minutes * 60,
             reflection_s=settings.reflection_wait_s,
             end_s=settings.end_wait_s,

@@ -58,6 +58,8 @@ class PersonTrack:
 
         A pause in the stream is silence; where more than real time comes after it, the line had stalled, and the sound belongs into the pause.
         """
+        if not self._has_begun:
+            samples = samples[-2 * max(at, 0) :] if at > 0 else b""  # the rest was said before the recording began
         early = self.end + len(samples) // 2 - at
         if early < (-JITTER if self._has_begun else 0):
             self._gap = Span(self.end, self.end - early)

@@ -1,7 +1,8 @@
 """What the server says on `/voice-conversation`. Pure.
 
-Every message is `{"type": …, "data": {…}, "timestamp": <milliseconds since 1970>}`; where the address says `sequence=1`, all but `audio_chunk` also have a
-`"sequence"`, which counts them from 1 and goes on when the session is resumed.
+Every message is `{"type": …, "data": {…}, "timestamp": <milliseconds since 1970>}`; where the address says `sequence=1`, those of a session also have a
+`"sequence"`, which counts them from 1 without gaps and goes on when the session is resumed. What belongs to one connection alone has none: `audio_chunk`,
+`queue`, `resumed`, and an `error` that refuses a connection.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Ready(Event, frozen=True, rename="camel"):
     """With the session's id, and kept as carefully as a key, it lets a client resume."""
     resumable_for_s: float = 0.0
     """How long the session waits for its client after a lost connection."""
+    recording: bool = False
+    """Whether what is said is recorded: only where whoever opened the conversation agreed."""
 
 
 class State(Event, frozen=True, rename="camel"):
@@ -203,10 +206,18 @@ _encoder = msgspec.json.Encoder()
 
 def serialise(event: Event, *, timestamp_ms: int, sequence: int | None = None) -> str:
     """One text frame."""
-    message: dict[str, Any] = {"type": event.type, "data": event, "timestamp": timestamp_ms}
-    if sequence is not None:
-        message["sequence"] = sequence
-    return _encoder.encode(message).decode()
+    frame = encoded(event, timestamp_ms=timestamp_ms)
+    return frame.decode() if sequence is None else numbered(frame, sequence)
+
+
+def encoded(event: Event, *, timestamp_ms: int) -> bytes:
+    """A message as it is kept: without a number."""
+    return _encoder.encode({"type": event.type, "data": event, "timestamp": timestamp_ms})
+
+
+def numbered(frame: bytes, sequence: int) -> str:
+    """The text frame of a message with its number."""
+    return f'{frame[:-1].decode()},"sequence":{sequence}}}'
 
 
 def audio_chunk(pcm: Pcm, *, generation: int, position: int) -> AudioChunk:

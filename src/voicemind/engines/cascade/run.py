@@ -271,7 +271,7 @@ def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts
                 f"{provider.name} does not know the language {language!r}, only {', '.join(provider.languages)}: choose another provider.",
                 provider=provider.name,
             )
-    if tts and voice and voice not in tts.voices:
+    if tts and voice and tts.voices and voice not in tts.voices:
         raise ProviderRefused(
             f"{tts.name} has no voice {voice!r}, only {', '.join(tts.voices)}: name one of them in the agent's file.",
             provider=tts.name,

@@ -36,7 +36,7 @@ class Tts(Protocol):
 
     languages: tuple[str, ...]
     voices: tuple[str, ...]
-    """The voices that an agent may name; the first one is used where it names none."""
+    """The voices that an agent may name; the first one is used where it names none. Empty: any, and the provider chooses where none is named."""
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""

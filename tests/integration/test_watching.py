@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import textwrap
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
@@ -105,44 +106,60 @@ async def test_reflections_are_counted(client: httpx.AsyncClient) -> None:
     assert (await figures(client)).get(done, 0) - before.get(done, 0) == 1
 
 
-async def test_a_process_with_64_descriptors_survives_more_callers_than_it_can_hold(tmp_path: Path) -> None:
+SERVED_WITH_64 = textwrap.dedent("""
+    import resource, sys
+    from voicemind.__main__ import main
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    sys.argv[1:] = ["serve"]
+    main()
+""")
+
+
+@contextlib.contextmanager
+def served_with_64(folder: Path, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server in a process that may open 64 descriptors, its connections never too old; stopped in order."""
     port = free_port()
-    settings = {f"VOICEMIND_{name.upper()}": value for name, value in SCRIPTED.items()}
-    folders = {"VOICEMIND_DATA_DIR": str(tmp_path / "data"), "VOICEMIND_CACHE_DIR": str(tmp_path / "cache")}
+    given = {**SCRIPTED, "data_dir": folder / "data", "cache_dir": folder / "cache", "port": port}
+    given |= {"keep_alive_s": 600, "slow_request_s": 600}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VOICEMIND_")}
-    served = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); sys.argv[1:] = ['serve']; runpy.run_module('voicemind', run_name='__main__')"
-    with (tmp_path / "server.log").open("wb") as out:
+    settings = {f"VOICEMIND_{name.upper()}": str(value) for name, value in given.items()}
+    with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", served],
-            env={**kept, **settings, **folders, "VOICEMIND_PORT": str(port), "VOICEMIND_KEEP_ALIVE_S": "600", "VOICEMIND_SLOW_REQUEST_S": "600"},
-            stdout=out, stderr=out,
-        )  # fmt: skip
+            [sys.executable, "-c", SERVED_WITH_64], env={**kept, **settings}, stdout=out, stderr=out
+        )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-                await until_ready(client)
-                with contextlib.ExitStack() as crowd:
-                    for _ in range(150):
-                        caller = crowd.enter_context(socket.socket())
-                        caller.settimeout(0)
-                        with contextlib.suppress(BlockingIOError):
-                            caller.connect(("127.0.0.1", port))
-                        with contextlib.suppress(OSError):
-                            caller.send(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
-                    await until_alarmed(tmp_path / "server.log")
-                    assert process.poll() is None
-                await until_ready(client)
-                assert (await client.get("/metrics")).status_code == 200
-                told = (await client.get("/metrics")).text
+            yield f"http://127.0.0.1:{port}", process
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
+
+
+async def test_a_process_with_64_descriptors_survives_more_callers_than_it_can_hold(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    with served_with_64(tmp_path, log) as (url, process):
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            await until_ready(client, limit_s=90)
+            with contextlib.ExitStack() as crowd:
+                for _ in range(150):
+                    crowd.enter_context(calling(url))
+                with anyio.fail_after(60):
+                    while "descriptors run low" not in log.read_text():  # noqa: ASYNC110 - another process writes it
+                        await anyio.sleep(0.05)
+                assert process.poll() is None
+            await until_ready(client, limit_s=60)
+            told = (await client.get("/metrics")).text
     assert 'voicemind_alarms_total{kind="files"} ' in told
     assert "voicemind_max_fds 64.0" in told
     assert process.returncode == 0
-    assert "Traceback" not in (tmp_path / "server.log").read_text()
+    assert "Traceback" not in log.read_text(), log.read_text()
 
 
-async def until_alarmed(log: Path) -> None:
-    with anyio.fail_after(30):
-        while "descriptors run low" not in log.read_text():  # noqa: ASYNC110 - another process writes it
-            await anyio.sleep(0.05)
+def calling(url: str) -> socket.socket:
+    """Somebody who has begun to ask, and says no more."""
+    caller = socket.socket()
+    caller.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        caller.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+    with contextlib.suppress(OSError):
+        caller.send(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    return caller

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -133,5 +133,5 @@ class Spoken:
 def _list(alignment: dict[str, Any], *names: str) -> list[Any]:
     for name in names:
         if isinstance(found := alignment.get(name), list):
-            return found
+            return cast("list[Any]", found)
     return []

@@ -15,7 +15,6 @@
     │   ├── UnknownMind          no such mind, version or entry
     │   ├── UnknownMeeting       no such meeting
     │   ├── UnknownUser          no such person
-    │   ├── UnknownRecording     no recording of that conversation
     │   ├── InMeeting            the agent is in another live meeting (names it)
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
@@ -144,13 +143,6 @@ class UnknownUser(ClientMistake):
     """There is no person of that id for this tenant."""
 
     code = "user_not_found"
-    status = 404
-
-
-class UnknownRecording(ClientMistake):
-    """There is no recording of that conversation."""
-
-    code = "recording_not_found"
     status = 404
 
 

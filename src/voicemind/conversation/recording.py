@@ -19,7 +19,7 @@ from voicemind.conversation.opening import Opened
 from voicemind.conversation.tape import HAPPENINGS, Happening, Shelf, Tape, Trimmed
 from voicemind.conversation.watching import Unwatched
 from voicemind.engines.contract import Event
-from voicemind.errors import UnknownRecording
+from voicemind.errors import ClientMistake
 from voicemind.ops import metrics
 from voicemind.store.contract import Store
 
@@ -27,6 +27,13 @@ log = structlog.get_logger(__name__)
 
 FLUSH_EVERY_S = 1.0
 LAST_FLUSH_LIMIT_S = 5.0
+
+
+class UnknownRecording(ClientMistake):
+    """There is no recording of that conversation."""
+
+    code = "recording_not_found"
+    status = 404
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.marks import Marks
 from voicemind.ops.signatures import Secrets
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -69,7 +70,7 @@ from voicemind.store.sql import SqlStore
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_S = 10
-_Provider = Llm | Stt | Tts | Vad | Embedder
+_Provider = Llm | Stt | Tts | Vad | Embedder | Prosody
 
 
 @dataclass

@@ -244,7 +244,7 @@ async def test_files_of_nobody_are_swept(tmp_path: Path) -> None:
 async def test_a_server_that_is_killed_leaves_a_recording_that_plays(tmp_path: Path) -> None:
     with own_process(tmp_path, VOICEMIND_RECORDINGS="on") as served:
         async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
-            await until_ready(client)
+            await until_ready(client, limit_s=90)
             async with talking(client, binary=True, agent="counsellor", greet=False, record_consent=True) as talk:
                 while not list((tmp_path / "data/recordings").glob("*.wav")) or played_s(tmp_path) < 1:
                     await say(talk, 1.0)
@@ -252,7 +252,7 @@ async def test_a_server_that_is_killed_leaves_a_recording_that_plays(tmp_path: P
     assert played_s(tmp_path) >= 1
     with own_process(tmp_path, VOICEMIND_RECORDINGS="on") as served:
         async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
-            await until_ready(client)
+            await until_ready(client, limit_s=90)
             answer = await client.get(f"{API}/conversations/{talk.conversation_id}/recording")
             assert len(sides(answer.content)) >= RATE
             assert np.abs(sides(answer.content)[:, 0]).max() > 1000

@@ -86,8 +86,10 @@ def peaks(path: Path) -> dict[str, Any]:
         file.seek(HEADER_BYTES)
         while block := file.read(_AT_ONCE * FRAME_BYTES):
             sound = np.frombuffer(block[: len(block) // FRAME_BYTES * FRAME_BYTES], dtype="<i2").reshape(-1, CHANNELS)
-            whole = np.pad(sound, ((0, -len(sound) % PIXEL), (0, 0))).reshape(-1, PIXEL, CHANNELS)
-            outline = np.stack([whole.min(axis=1), whole.max(axis=1)], axis=2) >> 8
+            sides = np.pad(np.ascontiguousarray(sound.T), ((0, 0), (0, -len(sound) % PIXEL))).reshape(
+                CHANNELS, -1, PIXEL
+            )
+            outline = np.stack([sides.min(axis=2).T, sides.max(axis=2).T], axis=2) >> 8
             points.extend(outline.ravel().tolist())
     return {
         "version": 2,

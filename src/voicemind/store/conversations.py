@@ -38,6 +38,8 @@ _COLUMNS = (
     conversations.c.intent_notes,
     conversations.c.turns,
     conversations.c.settled_at,
+    conversations.c.recording,
+    conversations.c.records,
 )
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -34,12 +34,13 @@ class Fault:
     bytes_a_s: float = 0.0
 
     @classmethod
-    def at_random(cls, chance: random.Random, *, most_bytes: int) -> Fault:
-        """Any of them, anywhere in a connection of `most_bytes`."""
+    def at_random(cls, chance: random.Random, *, up: int, down: int) -> Fault:
+        """Any of them, anywhere in a connection that carries so many bytes each way."""
+        direction: Direction = chance.choice(("up", "down"))
         return cls(
             kind=chance.choice(KINDS),
-            direction=chance.choice(("up", "down")),
-            after=chance.randrange(most_bytes),
+            direction=direction,
+            after=chance.randrange(up if direction == "up" else down),
             latency_s=chance.choice((0.0, 0.0, 0.01)),
             jitter_s=chance.choice((0.0, 0.005)),
             bytes_a_s=chance.choice((0.0, 0.0, 50_000.0)),
@@ -54,6 +55,8 @@ class Network:
         self.fault = Fault()
         self.is_down = False
         """Whether new connections are refused."""
+        self.draw: Callable[[], Fault] | None = None
+        """Where it is set, each connection takes a fault of its own from it."""
         self.struck = 0
         """How many connections a fault has struck."""
         self.connections: list[_Connection] = []
@@ -66,7 +69,7 @@ class Network:
 
 class _Connection:
     def __init__(self, network: Network, client: SocketStream, server: SocketStream, scope: anyio.CancelScope) -> None:
-        self._network, self._fault = network, network.fault
+        self._network, self._fault = network, network.draw() if network.draw else network.fault
         self._ends = {"up": (client, server), "down": (server, client)}
         self._scope = scope
         self._swallows = False

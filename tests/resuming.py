@@ -15,9 +15,9 @@ from tests.talking import opened
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-SILENCE_S = 2.0
+SILENCE_S = 1.5
 """A connection that says nothing for this long, though an answer is due, is given up."""
-LIMIT_S = 120.0
+LIMIT_S = 30.0
 
 
 class Resuming:
@@ -137,7 +137,7 @@ async def resuming(client: httpx.AsyncClient, network: Network, **body: Any) -> 
     talk = Resuming(session["wsUrl"], network, session["conversationId"])
     with anyio.fail_after(LIMIT_S):
         await talk.connect()
-        try:
-            yield talk
-        finally:
-            await talk.drop()
+    try:
+        yield talk
+    finally:
+        await talk.drop()

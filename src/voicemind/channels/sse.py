@@ -48,7 +48,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks, aclosing(self._pieces):
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            tasks.start_soon(until_gone, receive, tasks.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await self._say(send)
             tasks.cancel_scope.cancel()
@@ -82,7 +82,7 @@ async def streamed(http: Request, pieces: Pieces, telling: Telling, *, at_once: 
         return EventStream(pieces, telling)
     firsts: list[Piece] = []
     try:
-        await _while_there(http, _take_first(pieces, firsts))
+        await while_there(http, _take_first(pieces, firsts))
     except BaseException:
         await pieces.aclose()
         raise
@@ -95,7 +95,7 @@ async def _take_first(pieces: Pieces, firsts: list[Piece]) -> None:
 
 async def whole(http: Request, pieces: Pieces, take: Callable[[Piece], object]) -> None:
     """Have every piece of the answer taken. Raises what the answer raises, and ClientDisconnect where nobody waits for it any more."""
-    await _while_there(http, _take_all(pieces, take))
+    await while_there(http, _take_all(pieces, take))
 
 
 async def _take_all(pieces: Pieces, take: Callable[[Piece], object]) -> None:
@@ -104,11 +104,12 @@ async def _take_all(pieces: Pieces, take: Callable[[Piece], object]) -> None:
             take(piece)
 
 
-async def _while_there(http: Request, work: Awaitable[None]) -> None:
+async def while_there(http: Request, work: Awaitable[None]) -> None:
+    """Do it as long as somebody waits for it. Raises the work's own error, and ClientDisconnect where nobody waits any more."""
     problem: VoicemindError | None = None
     is_done = False
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_gone, http.receive, tasks.cancel_scope)
+        tasks.start_soon(until_gone, http.receive, tasks.cancel_scope)
         try:
             await work
             is_done = True
@@ -121,7 +122,8 @@ async def _while_there(http: Request, work: Awaitable[None]) -> None:
         raise ClientDisconnect
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel the scope when the client goes away."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

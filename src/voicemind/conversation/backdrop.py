@@ -63,7 +63,12 @@ class Backdrop:
             agent=self.opened.agent,
             key=self.opened.key,
             channel=self.channel,
-            history=messages_of(self.turns, supposing=occasion.supposing, silence_s=occasion.silence_s),
+            history=messages_of(
+                self.turns,
+                supposing=occasion.supposing,
+                silence_s=occasion.silence_s,
+                resays_cut=self._endings.patience.resays_cut,
+            ),
             unreflected=self._unreflected,
             person=self.opened.person,
             intent_notes=self.opened.intent_notes,

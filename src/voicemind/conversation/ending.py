@@ -29,7 +29,7 @@ LONGEST_SCRUB_WAIT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Times, all in seconds."""
+    """How a conversation goes on and ends; times are in seconds."""
 
     idle_s: float = 1800.0
     """Silence after which a live session ends."""
@@ -51,6 +51,9 @@ class Patience:
 
     sweep_every_s: float = 15.0
 
+    resays_cut: bool = False
+    """Whether an agent that was interrupted is told what it had still wanted to say."""
+
     @classmethod
     def of(cls, settings: Settings) -> Patience:
         """As the settings want it."""
@@ -62,6 +65,7 @@ class Patience:
             end_s=settings.end_wait_s,
             detached_s=settings.detached_s,
             sweep_every_s=settings.sweep_every_s,
+            resays_cut=settings.resay_cut,
         )
 
 

@@ -54,7 +54,7 @@ async def page(tmp_path: Path, server: str) -> AsyncIterator[Page]:
         *ROOT_FLAGS,
     ]
     async with httpx.AsyncClient(base_url=server) as client:
-        await until_ready(client, limit_s=60)
+        await until_ready(client, limit_s=120)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=next(filter(None, map(shutil.which, CHROMIUM))),
@@ -85,9 +85,9 @@ async def test_a_spoken_sentence_is_seen_answered_heard_and_remembered(page: Pag
 
 
 async def test_the_talk_can_be_typed_and_interrupted_with_the_keyboard_alone(server: str, tmp_path: Path) -> None:
-    with anyio.fail_after(180):
+    with anyio.fail_after(300):
         async with httpx.AsyncClient(base_url=server) as client:
-            await until_ready(client, limit_s=60)
+            await until_ready(client, limit_s=120)
         async with visiting(server, microphone=silence(tmp_path)) as visit:
             page = visit.page
             await visit.start("thalia")

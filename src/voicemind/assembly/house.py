@@ -20,6 +20,7 @@ from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.answering import Answering
 from voicemind.channels.app import application
+from voicemind.channels.audio.endpoint import Audio
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.guard import Limits as SocketLimits
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
@@ -36,6 +37,7 @@ from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.live import Live
 from voicemind.conversation.meetings import Meetings
+from voicemind.conversation.observing import Watches
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
@@ -43,6 +45,7 @@ from voicemind.conversation.roll_out import RollOut
 from voicemind.conversation.session import Session
 from voicemind.conversation.settling import Settling
 from voicemind.conversation.unnamed import Unnamed
+from voicemind.conversation.watching import Unwatched, Watch
 from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderUnavailable, Stopping, StorageUnavailable, VoicemindError
 from voicemind.llm.contract import Llm
@@ -90,9 +93,11 @@ class House:
     loaded: bool = False
     limits: SocketLimits = field(default_factory=SocketLimits)
     """How much is taken from a socket's client."""
+    watch: Watch = field(default_factory=Unwatched)
+    """Is told of what happens to sessions."""
 
     @classmethod
-    def build(cls, settings: Settings) -> House:
+    def build(cls, settings: Settings, *, watch: Watch | None = None) -> House:
         """Raises Misconfigured for whatever would not work."""
         agents = load_agents(settings.agents_dir)
         return cls(
@@ -104,6 +109,7 @@ class House:
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=agents,
+            watch=watch or Unwatched(),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
             ),
@@ -124,7 +130,7 @@ class House:
             queue_places=settings.queue_places,
             queue_wait_s=settings.queue_wait_s,
             roll_out=RollOut(settings.realtime_percent),
-            watch=self.lookout.watch,
+            watch=Watches([self.lookout.watch, self.watch]),
         )
         self.voices = Voices(settings, stt=self.stt, vad=self.vad, tts=self.tts)
         reflector = build_reflector(settings, self.llm)
@@ -262,6 +268,7 @@ class House:
                 *webhooks.routes(),
                 *completions.routes(),
                 *responses.routes(),
+                *Audio(self.stt, self.tts, self.roster, why_not_ready=self.why_not_ready).routes(),
                 *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),

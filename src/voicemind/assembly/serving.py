@@ -12,6 +12,7 @@ from voicemind.assembly.house import House
 from voicemind.channels.browser.guard import Limits
 from voicemind.channels.browser.wire import MAX_FRAME_BYTES
 from voicemind.config import Settings
+from voicemind.conversation.watching import Watch
 from voicemind.ops import connections
 from voicemind.ops.server import listening
 from voicemind.ops.sockets import SocketPatience
@@ -34,9 +35,10 @@ async def running(
     models: bool = True,
     limits: Limits | None = None,
     sockets: SocketPatience | None = None,
+    watch: Watch | None = None,
 ) -> AsyncGenerator[str]:
     """A server in this process on a free loopback port; yields its address. Without `models` it only keeps. Raises Misconfigured."""
-    house = House.build(settings)
+    house = House.build(settings, watch=watch)
     house.limits = limits or house.limits
     async with _listening(house, "127.0.0.1", 0, models=models, sockets=sockets or SocketPatience()) as url:
         yield url

@@ -162,12 +162,14 @@ class Live:
                 with anyio.move_on_after(END_LIMIT_S):
                     await older.over.wait()
                 session.typed.inherit(older.typed)
+            session.entered.set()
             self.watch.session_started(session.id, session.opened, session.channel)
             await session.run(greet=greet)
             end = session.reason
         except Exception as error:  # noqa: BLE001 - the boundary of a conversation
             end = _broken(session, error)
         finally:
+            session.entered.set()
             session.over.set()
             if self._sessions.get(_name(session.opened)) is session:
                 del self._sessions[_name(session.opened)]

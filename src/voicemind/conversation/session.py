@@ -72,6 +72,8 @@ class Session:
         self.audience = audience
         self.over = anyio.Event()
         """Set when everything is stored and nothing more will be shown."""
+        self.entered = anyio.Event()
+        """Set once the session before it is over, and what was typed there is known here."""
         self.reason = ""
         """Why it is being left; empty while it goes on."""
         self.patience = endings.patience
@@ -147,6 +149,7 @@ class Session:
 
     async def read(self, text: str, *, message_id: str = "") -> bool:
         """The person typed this; False where a message of this id had arrived before, which counts once."""
+        await self.entered.wait()
         if not self.typed.is_new(message_id, text):
             return False
         await self._engines.current.read(text, message_id=message_id)

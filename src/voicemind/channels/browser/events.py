@@ -35,7 +35,9 @@ class Ready(Event, frozen=True, rename="camel"):
     agent_name: str
     channel: str
     input_rate: int
+    """Of the sound that is expected, in hertz."""
     output_rate: int
+    """Of the agent's voice, in hertz; each piece of sound names its own."""
     encoding: str = "pcm_s16le"
     binary: bool = False
     secret: str = ""
@@ -80,8 +82,11 @@ class AudioChunk(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "audio_chunk"
     audio_base64: str
     rate: int
+    """In hertz."""
     generation: int
+    """Which reply: they are counted from 1."""
     position_ms: int
+    """Where in the reply it begins, in milliseconds."""
 
 
 class Interrupted(Event, frozen=True, rename="camel"):
@@ -111,6 +116,7 @@ class Heard(Event, frozen=True, rename="camel"):
     turn: int
     text: str
     unheard: str
+    """What the agent had still wanted to say."""
     interrupted: bool
 
 
@@ -123,6 +129,7 @@ class ToolCall(Event, frozen=True, rename="camel"):
     arguments: str
     status: Literal["running", "ok", "error"]
     ms: float = 0.0
+    """How long it has taken, in milliseconds."""
 
 
 class Timed(Event, frozen=True, rename="camel"):
@@ -146,6 +153,7 @@ class Queued(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "queue"
     position: int
     waited_s: float
+    """For how long this client has waited, in seconds."""
 
 
 class Resumed(Event, frozen=True, rename="camel"):
@@ -155,6 +163,7 @@ class Resumed(Event, frozen=True, rename="camel"):
     session_id: str
     conversation_id: str
     missed: int
+    """How many messages follow that were said meanwhile."""
     state: str
 
 
@@ -170,7 +179,9 @@ class Error(Event, frozen=True, rename="camel"):
 
     type: ClassVar[str] = "error"
     message: str
+    """For people."""
     code: str
+    """For programs: it stays the same."""
 
 
 class Complete(Event, frozen=True, rename="camel"):
@@ -179,7 +190,9 @@ class Complete(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "complete"
     conversation_id: str
     reason: str
+    """`end`, `idle`, `length`, `gone`, `replaced` or `shutdown`."""
     turns: int
+    """How many turns are stored."""
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -54,7 +55,7 @@ async def test_without_keys_this_machine_may_look_and_no_page_of_another(client:
     ],
 )
 async def test_with_keys_whoever_has_the_right_one_may_look(
-    tmp_path: Path, settings: dict[str, str], allowed: list[str], refused: list[str]
+    tmp_path: Path, settings: dict[str, Any], allowed: list[str], refused: list[str]
 ) -> None:
     async with in_process(tmp_path, api_keys=KEYS, **settings) as client:
         for key, status in [*((key, 200) for key in allowed), *((key, 401) for key in refused)]:

@@ -53,6 +53,8 @@ class Network:
     def __init__(self, port: int) -> None:
         self.port = port
         self.fault = Fault()
+        self.is_down = False
+        """Whether new connections are refused."""
         self.draw: Callable[[], Fault] | None = None
         """Where it is set, each connection takes a fault of its own from it."""
         self.struck = 0
@@ -131,6 +133,9 @@ async def bad_network(server_port: int) -> AsyncIterator[Network]:
     network = Network(listener.extra(SocketAttribute.local_port))
 
     async def serve(client: SocketStream) -> None:
+        if network.is_down:
+            await client.aclose()
+            return
         try:
             server = await anyio.connect_tcp("127.0.0.1", server_port)
         except OSError:

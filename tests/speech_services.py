@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import anyio
 import numpy as np
+from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -41,7 +42,9 @@ def spoken_words(first: int, last: int) -> bytes:
     """Sound in which a peer hears the words `w<first>` to `w<last - 1>`: each is 300 ms of its own value, with a pause behind it."""
     said = INPUT_RATE_HZ * (WORD_MS - 60) // 1000
     pause = bytes(2 * (INPUT_RATE_HZ * WORD_MS // 1000 - said))
-    return b"".join(np.full(said, _FIRST_VALUE + 10 * number, "<i2").tobytes() + pause for number in range(first, last))
+    return b"".join(
+        np.full(said, _FIRST_VALUE + 10 * number + 5, "<i2").tobytes() + pause for number in range(first, last)
+    )
 
 
 def words_in(samples: bytes) -> str:
@@ -85,6 +88,12 @@ class ElevenLabsPeer:
     chunk_words: int = 2
     hold: anyio.Event | None = None
     """A voice says its first chunk, and waits for this before it goes on."""
+    sockets: set[ServerConnection] = field(default_factory=set[ServerConnection])
+
+    async def cut(self, code: int) -> None:
+        """Close what is open."""
+        for socket in list(self.sockets):
+            await socket.close(code)
 
 
 class _Line:
@@ -133,12 +142,14 @@ class _Doors:
         line = _Line(self._peer, socket, self._faults.pop(socket))
         assert socket.request is not None
         self._peer.open_sockets += 1
+        self._peer.sockets.add(socket)
         try:
             await self._serve(line, urlsplit(socket.request.path))
         except (ConnectionClosed, anyio.EndOfStream):
             pass
         finally:
             self._peer.open_sockets -= 1
+            self._peer.sockets.discard(socket)
 
     async def _serve(self, line: _Line, parts: SplitResult) -> None:
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -208,48 +219,83 @@ def _heard(peer: ElevenLabsPeer, sound: bytes, *, is_over: bool) -> str:
     return peer.text if is_over else " ".join(peer.text.split()[: floats.size * 1000 // INPUT_RATE_HZ // WORD_MS])
 
 
+@dataclass
+class _Context:
+    text: str = ""
+    is_speaking: bool = False
+    is_closing: bool = False
+
+
+class _Voice:
+    """A voice's socket; contexts make sound side by side, and are open until they have made it all."""
+
+    def __init__(self, line: _Line, query: dict[str, str], *, is_multi: bool) -> None:
+        self._line, self._is_multi = line, is_multi
+        self._rate_hz = int(query.get("output_format", "pcm_24000").removeprefix("pcm_"))
+        self._contexts: dict[str, _Context] = {}
+
+    async def run(self, tasks: TaskGroup) -> None:
+        peer, socket = self._line.peer, self._line.socket
+        async for message in socket:
+            told = json.loads(message)
+            peer.messages.append(told)
+            name = told.get("context_id", "")
+            assert name or not self._is_multi
+            context = self._contexts.get(name)
+            if told.get("close_context") or (not self._is_multi and told.get("text") == ""):
+                if context is not None:
+                    context.is_closing = True
+                    tasks.start_soon(self._speak, name, context, tasks)
+            elif context is None:
+                assert not told["text"].strip(), "the first message of a context is a space"
+                self._contexts[name] = _Context()
+                peer.most_contexts = max(peer.most_contexts, len(self._contexts))
+                if len(self._contexts) > 5:
+                    await socket.close(1008, "max_active_contexts")
+            else:
+                assert told["text"].endswith(" ")
+                context.text += told["text"]
+                if told.get("flush"):
+                    tasks.start_soon(self._speak, name, context, tasks)
+
+    async def _speak(self, name: str, context: _Context, tasks: TaskGroup) -> None:
+        if context.is_speaking:
+            return
+        context.is_speaking = True
+        try:
+            while context.text.strip():
+                text, context.text = context.text, ""
+                await _say(self._line, text, name, rate_hz=self._rate_hz)
+            context.is_speaking = False
+            if context.is_closing and name in self._contexts:
+                del self._contexts[name]
+                await self._line.send({"isFinal": True, "contextId": name} if self._is_multi else {"isFinal": True})
+                if not self._is_multi:
+                    await self._line.socket.close(1000)
+        except (ConnectionClosed, anyio.EndOfStream):
+            tasks.cancel_scope.cancel()
+
+
 async def _voice(line: _Line, voice: str, query: dict[str, str], *, is_multi: bool) -> None:
-    """One context at a time makes sound here; the real service makes them side by side."""
-    peer, rate_hz = line.peer, int(query.get("output_format", "pcm_24000").removeprefix("pcm_"))
-    contexts: dict[str, str] = {}
     if voice == "nobody":
         code = "voice_id_does_not_exist"
         said = {"message": "A voice with that id does not exist.", "error": code, "code": 1008}
         await line.socket.send(json.dumps(said))
         await line.socket.close(1008, code)
         return
-    async for message in line.socket:
-        told = json.loads(message)
-        peer.messages.append(told)
-        context = told.get("context_id", "")
-        assert context or not is_multi
-        if told.get("close_context") or (not is_multi and told.get("text") == ""):
-            if context in contexts:
-                await _say(line, contexts.pop(context), context, rate_hz=rate_hz)
-                final: dict[str, Any] = {"isFinal": True}
-                await line.send({**final, "contextId": context} if is_multi else final)
-            if not is_multi:
-                await line.socket.close(1000)
-            continue
-        if context not in contexts:
-            assert told["text"].strip() == "", "the first message of a context is a space"
-            contexts[context] = ""
-            peer.most_contexts = max(peer.most_contexts, len(contexts))
-            if len(contexts) > 5:
-                await line.socket.close(1008, "max_active_contexts")
-                return
-            continue
-        assert told["text"].endswith(" ")
-        contexts[context] += told["text"]
-        if told.get("flush"):
-            await _say(line, contexts[context], context, rate_hz=rate_hz)
-            contexts[context] = ""
+    problem: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            await _Voice(line, query, is_multi=is_multi).run(tasks)
+        except (ConnectionClosed, AssertionError) as error:
+            problem = error
+        tasks.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
 
 
 async def _say(line: _Line, text: str, context: str, *, rate_hz: int) -> None:
-    if not text.strip():
-        return
-    peer, at, words = line.peer, 0, text.split(" ")
+    peer, at, words = line.peer, 0, text.rstrip(" ").split(" ")
     peer.texts.append(text)
     for number in range(0, len(words), peer.chunk_words):
         if number and peer.hold is not None:

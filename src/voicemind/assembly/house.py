@@ -19,6 +19,7 @@ from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.answering import Answering
 from voicemind.channels.app import application
+from voicemind.channels.audio.endpoint import Audio
 from voicemind.channels.browser.endpoint import VoiceConversations
 from voicemind.channels.browser.guard import Limits as SocketLimits
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
@@ -60,6 +61,7 @@ from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.marks import Marks
 from voicemind.ops.signatures import Secrets
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -69,7 +71,7 @@ from voicemind.store.sql import SqlStore
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_S = 10
-_Provider = Llm | Stt | Tts | Vad | Embedder
+_Provider = Llm | Stt | Tts | Vad | Embedder | Prosody
 
 
 @dataclass
@@ -260,6 +262,7 @@ class House:
                 *webhooks.routes(),
                 *completions.routes(),
                 *responses.routes(),
+                *Audio(self.stt, self.tts, self.roster, why_not_ready=self.why_not_ready).routes(),
                 *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
-from voicemind.assembly.providers import STTS, TTSS, chosen
+from voicemind.assembly.providers import PROSODIES, STTS, TTSS, chosen
 from voicemind.config import Settings
 from voicemind.conversation.relay import BuildEngine
-from voicemind.engines.cascade.run import Cascade
+from voicemind.engines.cascade.run import Cascade, Tact
+from voicemind.engines.cascade.state import TurnLimits
 from voicemind.engines.contract import Engine, Scene
 from voicemind.errors import Misconfigured, ProviderUnavailable, VoicemindError
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import Channel
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
+
+EARLY_TRIES = 3
+"""So often is an utterance thought about while it may be going on: each costs a model's time."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +44,21 @@ class Voices:
             if mouth not in ttss:
                 ttss[mouth] = chosen("VOICEMIND_VOICE_FALLBACK", TTSS, mouth)(settings)
             self._pairs.append((stts[ears], ttss[mouth]))
-        self.stand_ins: tuple[Stt | Tts, ...] = (*list(stts.values())[1:], *list(ttss.values())[1:])
+        turn = TurnLimits(
+            silence_s=settings.silence_prompt_s, early_tries=EARLY_TRIES if settings.early_thinking else 0
+        )
+        prosody = chosen("VOICEMIND_PROSODY", PROSODIES, settings.prosody)(settings)
+        self.tact = Tact(turn=turn, prosody=prosody)
+        self.stand_ins: tuple[Stt | Tts | Prosody, ...] = (
+            *list(stts.values())[1:],
+            *list(ttss.values())[1:],
+            *([prosody] if prosody else []),
+        )
         """What has to be started and closed besides the first ones."""
         self._missing: set[int] = set()
 
-    async def start(self, stand_in: Stt | Tts) -> None:
-        """Start one of them; where that fails, it stands in for nobody."""
+    async def start(self, stand_in: Stt | Tts | Prosody) -> None:
+        """Start one of them; where that fails, it stands in for nobody, or advises nobody."""
         try:
             await stand_in.start()
         except VoicemindError as error:
@@ -73,4 +88,5 @@ class Voices:
             tts=tts,
             language=agent.language,
             voice=agent.voice,
+            tact=replace(self.tact, prosody=None) if id(self.tact.prosody) in self._missing else self.tact,
         )

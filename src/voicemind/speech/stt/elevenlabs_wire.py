@@ -59,7 +59,7 @@ class Dictation:
         self._sent = 0
         self._marks: deque[int] = deque()
         self._committed: list[str] = []
-        self._seen: set[str] = set()
+        self._seen = {""}
         self._partial = ""
         self._partial_at = 0
         self.ended = False

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,32 @@ def scripted_settings(folder: Path, **given: Any) -> Settings:
 
 @asynccontextmanager
 async def in_process(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A ready server in this process and a client of it: with these settings, and perhaps `limits` and `sockets` of its own and somebody to `watch`."""
-    limits: Limits | None = given.pop("limits", None)
-    sockets: SocketPatience | None = given.pop("sockets", None)
-    watch: Watch | None = given.pop("watch", None)
+    """A ready server in this process and a client of it."""
+    async with running(scripted_settings(folder, **given)) as url, asking(url) as client:
+        yield client
+
+
+@asynccontextmanager
+async def strict_process(
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    sockets: SocketPatience | None = None,
+    watch: Watch | None = None,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The same with other limits, or watched."""
     async with (
-        running(scripted_settings(folder, **given), limits=limits, sockets=sockets, watch=watch) as url,
-        httpx.AsyncClient(base_url=url, timeout=30) as client,
+        running(scripted_settings(folder, **settings), limits=limits, sockets=sockets, watch=watch) as url,
+        asking(url) as client,
     ):
+        yield client
+
+
+@asynccontextmanager
+async def asking(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server that is ready."""
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         await until_ready(client)
         yield client
 

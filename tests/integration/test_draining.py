@@ -64,7 +64,7 @@ class Crowd:
 async def test_fifty_who_are_talking_are_heard_to_the_end_and_go_on_after_the_restart(tmp_path: Path) -> None:
     with own_process(tmp_path, **ENVIRONMENT) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-            await until_ready(client)
+            await until_ready(client, limit_s=90)
             crowd = Crowd(client)
             idle = await opened(client, agent="thalia", channel="text", greet=False)
             async with anyio.create_task_group() as tasks, connect(idle["wsUrl"]) as socket:
@@ -84,7 +84,7 @@ async def test_fifty_who_are_talking_are_heard_to_the_end_and_go_on_after_the_re
         assert await to_thread.run_sync(lambda: server.process.wait(timeout=DRAIN_S)) == 0
     with own_process(tmp_path, **{**ENVIRONMENT, "VOICEMIND_SCRIPTED_LLM_MS": "0"}) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-            await until_ready(client)
+            await until_ready(client, limit_s=90)
             for identity in crowd.conversations:
                 body: dict[str, Any] = {"agent": "thalia", "conversation_id": identity, "channel": "text"}
                 again = await opened(client, **body)

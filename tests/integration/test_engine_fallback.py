@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.cutting import Watched, close_code, somebody
-from tests.serving import in_process, scripted_settings
+from tests.serving import in_process, scripted_settings, strict_process
 from tests.talking import talking
 
 from voicemind.assembly.house import House
@@ -85,7 +85,7 @@ async def test_the_next_engine_answers_what_the_one_that_failed_was_asked(
     first_fails(monkeypatch)
     watch = Watched()
     async with (
-        in_process(tmp_path, watch=watch) as client,
+        strict_process(tmp_path, {}, watch=watch) as client,
         talking(client, agent="thalia", channel="text", greet=False) as talk,
     ):
         first = await talk.until("agent_response", final=True)

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 from tests.cutting import Numbered, Person, close_code, somebody
-from tests.serving import in_process
+from tests.serving import in_process, strict_process
 from tests.talking import Talk, end, opened
 from websockets.asyncio.client import connect
 
@@ -230,7 +230,7 @@ async def test_speech_goes_on_after_a_cut_and_is_stored_once(client: httpx.Async
 
 
 async def test_a_resumption_that_says_nothing_is_refused(tmp_path: Path) -> None:
-    async with in_process(tmp_path, limits=Limits(resume_s=0.1)) as client:
+    async with strict_process(tmp_path, {}, limits=Limits(resume_s=0.1)) as client:
         session = await opened(client, agent="thalia", channel="text")
         async with connect(session["wsUrl"] + "&resume=1") as socket:
             silent = Talk(socket, "")

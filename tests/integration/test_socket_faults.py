@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 from tests.cutting import Numbered, Watched, close_code, somebody
-from tests.serving import in_process
+from tests.serving import in_process, strict_process
 from tests.talking import Talk, end, opened, talking
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -56,7 +56,7 @@ async def test_a_thousand_messages_at_once_are_a_flood(client: httpx.AsyncClient
 
 async def test_a_recording_at_two_and_a_half_times_its_speed_is_no_flood(tmp_path: Path) -> None:
     async with (
-        in_process(tmp_path, limits=Limits(window_s=0.5)) as client,
+        strict_process(tmp_path, {}, limits=Limits(window_s=0.5)) as client,
         talking(client, binary=True, agent="thalia", greet=False) as talk,
     ):
         started = anyio.current_time()
@@ -108,7 +108,9 @@ async def test_who_ends_before_being_asked_in_leaves_nothing_behind(client: http
 
 async def test_fifty_who_connect_and_drop_at_once_leave_nothing_behind(tmp_path: Path) -> None:
     watch = Watched()
-    async with in_process(tmp_path, detached_s=0, max_concurrent_sessions=5, queue_places=50, watch=watch) as client:
+    async with strict_process(
+        tmp_path, {"detached_s": 0, "max_concurrent_sessions": 5, "queue_places": 50}, watch=watch
+    ) as client:
         sessions = [await opened(client, agent="thalia", channel="text") for _ in range(50)]
 
         async def drop(url: str, politely: bool) -> None:
@@ -130,7 +132,7 @@ async def test_fifty_who_connect_and_drop_at_once_leave_nothing_behind(tmp_path:
 
 async def test_a_client_that_reads_nothing_loses_its_line_and_no_word(tmp_path: Path) -> None:
     watch, patience = Watched(), SocketPatience(unread_s=0.3, closing_s=30, buffer_bytes=4096)
-    async with in_process(tmp_path, sockets=patience, watch=watch) as client:
+    async with strict_process(tmp_path, {}, sockets=patience, watch=watch) as client:
         session = await opened(client, agent="thalia", greet=False)
         url = session["wsUrl"] + "&sequence=1"
         async with deaf(url) as ws:
@@ -159,7 +161,7 @@ async def test_a_client_that_reads_nothing_loses_its_line_and_no_word(tmp_path: 
 async def test_a_client_that_takes_sound_too_slowly_is_given_up_though_it_reads(tmp_path: Path) -> None:
     watch, limits = Watched(), Limits(queued_s=0.2, behind_s=0.2)
     patience = SocketPatience(unread_s=60, closing_s=30, buffer_bytes=4096)
-    async with in_process(tmp_path, sockets=patience, limits=limits, watch=watch) as client:
+    async with strict_process(tmp_path, {}, sockets=patience, limits=limits, watch=watch) as client:
         session = await opened(client, agent="thalia", greet=False)
         async with deaf(session["wsUrl"] + "&sequence=1") as ws:
             talk = Numbered(ws, session["conversationId"])
@@ -171,7 +173,7 @@ async def test_a_client_that_takes_sound_too_slowly_is_given_up_though_it_reads(
 async def test_a_dead_peer_is_noticed_by_its_silence_and_its_session_waits(tmp_path: Path) -> None:
     watch, patience = Watched(), SocketPatience(ping_s=0.1, pong_s=0.2)
     async with (
-        in_process(tmp_path, sockets=patience, watch=watch) as client,
+        strict_process(tmp_path, {}, sockets=patience, watch=watch) as client,
         somebody(client, agent="thalia", channel="text", greet=False) as person,
     ):
         await person.talk.until("state", state="listening")
@@ -185,7 +187,7 @@ async def test_a_dead_peer_is_noticed_by_its_silence_and_its_session_waits(tmp_p
 async def test_what_the_client_counted_reaches_whoever_watches(tmp_path: Path) -> None:
     watch = Watched()
     async with (
-        in_process(tmp_path, watch=watch) as client,
+        strict_process(tmp_path, {}, watch=watch) as client,
         talking(client, agent="thalia", channel="text", greet=False) as talk,
     ):
         await talk.send(type="metrics", underruns=2, gapMs=80)
@@ -229,11 +231,11 @@ async def deaf(url: str) -> AsyncIterator[ClientConnection]:
 
 
 async def close_code_slowly(talk: Talk) -> int:
-    """The close code, for a client that needs more time for sound than it lasts."""
+    """The close code, for a client that needs twice as long for sound as it lasts: 200 ms come together at most."""
     try:
         while True:
             kind, _ = await talk.next()
             if kind == "audio_chunk":
-                await anyio.sleep(0.15)
+                await anyio.sleep(0.4)
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else 1006

@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 from tests.malformed import malformed
-from tests.serving import in_process
+from tests.serving import strict_process
 from tests.talking import opened, talking
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -36,7 +36,7 @@ async def pester(url: str, chance: random.Random, sent: list[int]) -> None:
 async def test_a_server_outlives_two_thousand_malformed_frames(tmp_path: Path) -> None:
     chance, sent = random.Random(5), [0]
     limits = Limits(mistakes=10_000, messages_a_second=10_000)
-    async with in_process(tmp_path, limits=limits, detached_s=0, scripted_stt_text="Hello.") as client:
+    async with strict_process(tmp_path, {"detached_s": 0, "scripted_stt_text": "Hello."}, limits=limits) as client:
         with anyio.fail_after(240):
             while sent[0] < FRAMES:
                 await pester(await fresh(client), chance, sent)

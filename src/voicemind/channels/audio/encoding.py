@@ -22,7 +22,7 @@ _UNKNOWN = 0xFFFFFFFF
 
 
 class Encoder(Protocol):
-    """Makes the bytes of a file. Blocks for about 1 % of what it is given."""
+    """Makes the bytes of a file. Blocks for up to 4 % of the length of what it is given."""
 
     def add(self, samples: bytes) -> bytes:
         """16-bit mono samples; what can be sent already, perhaps nothing."""

@@ -14,6 +14,14 @@ class VoiceSettings(BaseSettings):
     stt: str = Field("moonshine", description="Provider of speech recognition.")
     tts: str = Field("piper", description="Provider of speech synthesis.")
     vad: str = Field("silero", description="Provider of voice activity.")
+    prosody: str = Field(
+        "none",
+        description="Provider that hears from the melody whether somebody has finished: none, or smart-turn (a tenth of a second of one core each time).",
+    )
+    voice_fallback: str = Field(
+        "",
+        description="What listens and speaks where the above fail in a conversation, as stt/tts pairs separated by commas; after the last one it goes on in writing.",
+    )
     scripted_stt_ms: int = Field(0, ge=0, le=60_000, description="Delay of the scripted recogniser, in milliseconds.")
     scripted_tts_ms: int = Field(
         0, ge=0, le=60_000, description="Delay of the scripted synthesiser's first sound, in milliseconds."

@@ -17,6 +17,7 @@ from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reflection.scripted import ScriptedReflector
 from voicemind.mind.reflection.structured import StructuredReflector
 from voicemind.speech.elevenlabs import Account
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -162,6 +163,18 @@ def _energy(_: Settings) -> Vad:
     return EnergyVad()
 
 
+def _smart_turn(settings: Settings) -> Prosody:
+    from voicemind.speech.prosody.smart_turn import SmartTurnProsody
+
+    return SmartTurnProsody(settings.cache_dir)
+
+
+def _scripted_prosody(_: Settings) -> Prosody:
+    from voicemind.speech.prosody.scripted import ScriptedProsody
+
+    return ScriptedProsody()
+
+
 def _minilm(settings: Settings) -> Embedder:
     from voicemind.embedding.minilm import MinilmEmbedder
 
@@ -193,6 +206,11 @@ TTSS: dict[str, Callable[[Settings], Tts]] = {
     "scripted": _scripted_tts,
 }
 VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
+PROSODIES: dict[str, Callable[[Settings], Prosody | None]] = {
+    "none": lambda _: None,
+    "smart-turn": _smart_turn,
+    "scripted": _scripted_prosody,
+}
 EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm, "scripted": _scripted_embedder}
 REFLECTORS: dict[str, Callable[[Llm], Reflector]] = {
     "extractive": ExtractiveReflector,
@@ -204,6 +222,7 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
     "stt": tuple(STTS),
     "tts": tuple(TTSS),
     "vad": tuple(VADS),
+    "prosody": tuple(PROSODIES),
     "embedding": tuple(EMBEDDERS),
 }
 

@@ -132,6 +132,7 @@ class Spoken:
 
 def _list(alignment: dict[str, Any], *names: str) -> list[Any]:
     for name in names:
-        if isinstance(found := alignment.get(name), list):
-            return found
+        found: Any = alignment.get(name)
+        if isinstance(found, list):
+            return found  # pyright: ignore[reportUnknownVariableType] - JSON
     return []

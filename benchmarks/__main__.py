@@ -13,7 +13,19 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import completions, context, labelled, memory, recall, sessions, slow_clients, start, store, voice
+from benchmarks import (
+    completions,
+    context,
+    labelled,
+    memory,
+    recall,
+    sessions,
+    slow_clients,
+    start,
+    store,
+    voice,
+    voicebench_run,
+)
 
 Result = dict[str, float | int | str]
 ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
@@ -27,6 +39,7 @@ ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
     "recall": ("recall among 10,000 entries", recall.measure),
     "sessions": ("1, 2, 3b, 4, 5, 9, 10, 11, 12 live sessions", sessions.measure),
     "voice": ("3a end of speech to first sound", voice.measure),
+    "voicebench": ("voicebench: answers, interruptions, a cough", voicebench_run.measure),
 }
 TABLES: dict[str, Callable[[Result], Table]] = {"completions": completions.table, "sessions": sessions.table}
 RESULTS = Path(__file__).parent / "results"

@@ -18,6 +18,8 @@ from benchmarks.watching import Watch, Watched
 from voicemind.speech.audio import INPUT_RATE_HZ
 
 OPENING_AT_ONCE = 8
+GONE_S, GONE_EACH_S = 1.0, 0.03
+"""What is left of a conversation once its people are gone, memory included, takes the server so long."""
 CYCLE_MS, SPEECH_MS = 10_000, 4_000
 """Of ten seconds a person speaks four, the agent about four, and two are silent."""
 ASK_MS = 9_800
@@ -79,7 +81,7 @@ class Load:
         finally:
             for person in opened:
                 person.leave(noted.since + for_s)
-            await anyio.sleep(0.5)
+            await anyio.sleep(GONE_S + len(opened) * GONE_EACH_S)
         noted.late_ms = max(noted.late_ms, at(noted.slots, 0.99))
         return noted
 
@@ -96,7 +98,7 @@ class Load:
         finally:
             for person in opened:
                 person.leave(0.0)
-            await anyio.sleep(1.0)
+            await anyio.sleep(GONE_S + len(opened) * GONE_EACH_S)
 
     async def beside_flood(
         self, target: Target, scripts: Sequence[Script], *, people: int, kind: FloodKind, for_s: float

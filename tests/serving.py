@@ -40,15 +40,11 @@ def scripted_settings(folder: Path, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def in_process(
-    folder: Path,
-    *,
-    limits: Limits | None = None,
-    sockets: SocketPatience | None = None,
-    watch: Watch | None = None,
-    **given: Any,
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A ready server in this process and a client of it."""
+async def in_process(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A ready server in this process and a client of it: with these settings, and perhaps `limits` and `sockets` of its own and somebody to `watch`."""
+    limits: Limits | None = given.pop("limits", None)
+    sockets: SocketPatience | None = given.pop("sockets", None)
+    watch: Watch | None = given.pop("watch", None)
     async with (
         running(scripted_settings(folder, **given), limits=limits, sockets=sockets, watch=watch) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,

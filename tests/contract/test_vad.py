@@ -48,7 +48,7 @@ async def _heard(vad: Vad, samples: bytes, *, step: int = 640) -> list[float]:
     async with vad.track() as track:
         for start in range(0, len(samples), step):
             track.hear(samples[start : start + step])
-            if track.unjudged:
+            while track.unjudged:
                 likelihoods += await track.judged()
     return likelihoods
 

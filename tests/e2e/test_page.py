@@ -9,6 +9,7 @@ import anyio
 import httpx
 import pytest
 from playwright.async_api import Page, async_playwright, expect
+from tests.browsing import silence, visiting
 from tests.needs import CHROMIUM
 from tests.serving import own_process, until_ready
 
@@ -53,7 +54,7 @@ async def page(tmp_path: Path, server: str) -> AsyncIterator[Page]:
         *ROOT_FLAGS,
     ]
     async with httpx.AsyncClient(base_url=server) as client:
-        await until_ready(client, limit_s=60)
+        await until_ready(client, limit_s=120)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=next(filter(None, map(shutil.which, CHROMIUM))),
@@ -83,15 +84,21 @@ async def test_a_spoken_sentence_is_seen_answered_heard_and_remembered(page: Pag
         await expect(page.get_by_test_id("before").filter(has_text="Biscuit")).to_have_count(0)
 
 
-async def test_the_talk_can_be_typed_and_interrupted_with_the_keyboard_alone(page: Page) -> None:
-    with anyio.fail_after(90):
-        await page.get_by_test_id("agent-thalia").click()
-        await page.get_by_test_id("start").click()
-        box = page.get_by_test_id("text-input")
-        await box.fill("Tell me a long story about the palace, the harbour and the king.")
-        await box.press("Enter")
-        await expect(page.get_by_test_id("state")).to_contain_text("speaking", timeout=30_000)
-        await box.press("Escape")
-        await page.keyboard.press("Space")
-        last = page.get_by_test_id("turn-agent").last
-        await expect(last).to_have_attribute("data-interrupted", "true", timeout=20_000)
+async def test_the_talk_can_be_typed_and_interrupted_with_the_keyboard_alone(server: str, tmp_path: Path) -> None:
+    with anyio.fail_after(300):
+        async with httpx.AsyncClient(base_url=server) as client:
+            await until_ready(client, limit_s=120)
+        async with visiting(server, microphone=silence(tmp_path)) as visit:
+            page = visit.page
+            await visit.start("thalia")
+            replies = page.get_by_test_id("turn-agent")
+            await expect(replies.first).to_have_attribute("data-final", "true", timeout=60_000)
+            await visit.until_state("listening")
+            box = page.get_by_test_id("text-input")
+            await box.fill("Tell me a long story about the palace, the harbour and the king.")
+            await box.press("Enter")
+            await expect(replies).to_have_count(2, timeout=30_000)
+            await visit.until_state("speaking")
+            await box.press("Escape")
+            await page.keyboard.press("Space")
+            await expect(replies.last).to_have_attribute("data-interrupted", "true", timeout=20_000)

@@ -35,6 +35,7 @@ const PATIENCE_WITH_SOCKET_MS = 10_000;
 const PATIENCE_MS = 180_000;
 /** A socket that lived as long as this was a good one: the next attempts are quick again. */
 const STABLE_MS = 5000;
+const PATIENCE_WITH_END_MS = 1500;
 const LOST = 1006;
 /** A session that cannot be gone on with: the server does not know it any more, or keeps too little of it. */
 const GONE = new Set([4404, 4001]);
@@ -57,6 +58,7 @@ export class Line implements TransportListener {
   /** The server has said that it restarts: this socket is not the last one, whatever its close code. */
   #restarting = false;
   #over = false;
+  #ended: (() => void) | null = null;
   #frames: Captured[] = [];
   #framesSent = 0;
   /** Messages of the time without a socket that are still to come. */
@@ -89,6 +91,15 @@ export class Line implements TransportListener {
     if (this.#frames.length > MOST_FRAMES_KEPT) this.#frames.shift();
   }
 
+  /** Says that the conversation is over, and waits for the server's last word on it, or for the end of the socket; never for long. */
+  end(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ended = resolve;
+      setTimeout(resolve, PATIENCE_WITH_END_MS);
+      this.send({ type: 'end' });
+    });
+  }
+
   /** Ends the line; the listener hears nothing more. */
   close(): void {
     this.#over = true;
@@ -118,6 +129,7 @@ export class Line implements TransportListener {
     }
     if (event.type === 'ready') this.#ready(event);
     if (event.type === 'complete') this.#restarting = event.reason === 'shutdown';
+    if (event.type === 'complete') this.#ended?.();
     this.#listener.event(event);
   }
 
@@ -130,6 +142,7 @@ export class Line implements TransportListener {
     this.#live = false;
     this.#transport = null;
     clearTimeout(this.#timer);
+    this.#ended?.();
     if (this.#over) return;
     if (this.#session && !wasLive && this.#purpose === 'resume' && GONE.has(code)) {
       this.#session = { ...this.#session, secret: '' };

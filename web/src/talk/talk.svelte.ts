@@ -26,7 +26,6 @@ export interface Notice {
 /** Where the time of a reply went, by the names of the server. */
 export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
 
-const WAIT_FOR_COMPLETE_MS = 1500;
 const TIMINGS_KEPT = 50;
 /** Reasons for which a session is over, but not its conversation: the close code says more. */
 const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
@@ -60,7 +59,6 @@ export class Talk implements LineListener {
   #cut: number | null = null;
   /** Counts openings, so that one that was given up does not go on when its answer comes late. */
   #opening = 0;
-  #completed: (() => void) | null = null;
 
   constructor(means: Means) {
     this.#means = means;
@@ -165,7 +163,7 @@ export class Talk implements LineListener {
     this.#opening++;
     this.phase = 'closing';
     this.voice.close();
-    if (talking) await this.#sayGoodbye();
+    if (talking) await this.#line?.end();
     await this.#finish();
   }
 
@@ -175,19 +173,7 @@ export class Talk implements LineListener {
     this.phase = 'choosing';
   }
 
-  #sayGoodbye(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, WAIT_FOR_COMPLETE_MS);
-      this.#completed = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#line?.send({ type: 'end' });
-    });
-  }
-
   async #finish(): Promise<void> {
-    this.#completed = null;
     this.#release();
     this.#grow({ type: 'settled' });
     this.phase = 'over';
@@ -257,7 +243,7 @@ export class Talk implements LineListener {
         this.notice = { title: event.message };
         break;
       case 'complete':
-        if (this.#completed || !GOES_ON.has(event.reason)) this.#complete();
+        if (!GOES_ON.has(event.reason)) this.#complete();
         break;
       case 'ack':
       case 'other':
@@ -275,15 +261,12 @@ export class Talk implements LineListener {
 
   /** The server ended the conversation, because it was asked to or because nothing happened for long. */
   #complete(): void {
-    if (this.#completed) this.#completed();
-    else if (this.#talks) {
-      this.phase = 'closing';
-      void this.#finish();
-    }
+    if (!this.#talks) return;
+    this.phase = 'closing';
+    void this.#finish();
   }
 
   lost(): void {
-    if (this.#completed) return this.#completed();
     if (this.phase === 'talking') this.phase = 'reconnecting';
   }
 
@@ -310,7 +293,6 @@ export class Talk implements LineListener {
 
   #lose(closing: Closing): void {
     this.#line = null;
-    if (this.#completed) return this.#completed();
     if (this.phase !== 'opening' && !this.#talks) return;
     this.#opening++;
     this.#release();

@@ -292,7 +292,7 @@ async def test_our_own_names_and_voices_are_taken_and_agents_speak_with_theirs(c
 
 async def test_a_client_that_leaves_stops_the_voice_at_the_service(tmp_path: Path) -> None:
     async with openai_audio_service() as service:
-        given = {"tts": "openai", "openai_api_key": KEY, "openai_base_url": service.url}
+        given: dict[str, Any] = {"tts": "openai", "openai_api_key": KEY, "openai_base_url": service.url}
         async with in_process(tmp_path, **given) as client:
             body = {"model": "tts-1", "input": "word " * 800, "response_format": "pcm"}
             service.packet = 480
@@ -306,14 +306,19 @@ async def test_a_client_that_leaves_stops_the_voice_at_the_service(tmp_path: Pat
 
 async def test_hosted_speech_answers_through_the_same_addresses_and_its_failures_have_a_status(tmp_path: Path) -> None:
     async with elevenlabs_service() as peer:
-        given = {"tts": "elevenlabs", "stt": "elevenlabs", "elevenlabs_api_key": KEY, "elevenlabs_base_url": peer.url}
+        given: dict[str, Any] = {
+            "tts": "elevenlabs",
+            "stt": "elevenlabs",
+            "elevenlabs_api_key": KEY,
+            "elevenlabs_base_url": peer.url,
+        }
         async with in_process(tmp_path, **given) as client:
             heard = await _transcribe(client, write_wav(Pcm(spoken_words(0, 7), 16_000)))
             assert heard.json()["text"] == "w0 w1 w2 w3 w4 w5 w6"
             assert (await _speak(client, voice="any voice of theirs", response_format="wav")).status_code == 200
             assert "any%20voice%20of%20theirs" in peer.addresses[-1]
             assert (await _speak(client, voice="nobody")).status_code == 503
-        async with in_process(tmp_path / "2", **{**given, "elevenlabs_api_key": "sk-canary-wrong"}) as client:
+        async with in_process(tmp_path / "2", **(given | {"elevenlabs_api_key": "sk-canary-wrong"})) as client:
             answer = await _speak(client)
             assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_auth")
             assert "canary" not in answer.text

@@ -93,7 +93,7 @@ async def test_elevenlabs_client_is_told_of_its_errors(peer: ElevenLabsPeer) -> 
     assert (await _transcribed(peer, bytes(3200)))[-1]["message_type"] == "commit_throttled"
 
 
-@pytest.mark.filterwarnings("ignore:ConnectionClosed.code")
+@pytest.mark.filterwarnings("ignore:ConnectionClosed")
 async def test_elevenlabs_client_hears_the_voice(peer: ElevenLabsPeer) -> None:
     def spoken(voice: str) -> bytes:
         sdk = ElevenLabs(api_key=KEY, base_url=peer.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ _UNKNOWN = 0xFFFFFFFF
 
 
 class Encoder(Protocol):
-    """Makes the bytes of a file. Blocks for about 1 % of what it is given."""
+    """Makes the bytes of a file. Blocks for up to 4 % of the length of what it is given."""
 
     def add(self, samples: bytes) -> bytes:
         """16-bit mono samples; what can be sent already, perhaps nothing."""
@@ -64,8 +65,7 @@ class _Compressed:
     """libsndfile's encoders, which write into a file that is sent while it grows."""
 
     def __init__(self, kind: str, subtype: str, *, rate_hz: int) -> None:
-        import soundfile
-
+        soundfile: Any = importlib.import_module("soundfile")
         self._sink = _Sink()
         self._file: Any = soundfile.SoundFile(
             self._sink, "w", samplerate=rate_hz, channels=1, format=kind, subtype=subtype, **_RATES.get(kind, {})
@@ -85,8 +85,8 @@ class _Sink(io.RawIOBase):
 
     def __init__(self) -> None:
         self._fresh = bytearray()
-        self._at = 0
-        self._end = 0
+        self._at: int = 0
+        self._end: int = 0
 
     def taken(self) -> bytes:
         """What has come since the last time."""
@@ -94,7 +94,7 @@ class _Sink(io.RawIOBase):
         return fresh
 
     def write(self, data: Any) -> int:
-        size = len(data)
+        size: int = len(data)
         if self._at == self._end:
             self._fresh += bytes(data)
             self._end += size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, BinaryIO
@@ -79,9 +80,8 @@ def decoded(file: BinaryIO) -> bytes:
 
     Raises BadAudio for anything else, and TooLarge for more than half an hour.
     """
-    import soundfile
-    import soxr  # pyright: ignore[reportMissingTypeStubs]
-
+    soundfile: Any = importlib.import_module("soundfile")
+    soxr: Any = importlib.import_module("soxr")
     pieces: list[bytes] = []
     try:
         with soundfile.SoundFile(file) as sound:

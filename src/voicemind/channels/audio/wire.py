@@ -164,7 +164,13 @@ def broken(message: str, *, code: str) -> bytes:
 
 def _verbose(number: int, segment: Segment) -> dict[str, Any]:
     """What no recogniser here tells (tokens and how sure it is) has the value that says nothing."""
-    unknown = {"tokens": [], "temperature": 0.0, "avg_logprob": 0.0, "compression_ratio": 1.0, "no_speech_prob": 0.0}
+    unknown: dict[str, Any] = {
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": 0.0,
+        "compression_ratio": 1.0,
+        "no_speech_prob": 0.0,
+    }
     times = {"start": round(segment.start_s, 3), "end": round(segment.end_s, 3)}
     return {"id": number, "seek": int(segment.start_s * 100), **times, "text": segment.text, **unknown}
 

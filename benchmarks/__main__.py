@@ -13,7 +13,7 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import completions, context, labelled, memory, recall, slow_clients, start, store, voice
+from benchmarks import completions, context, labelled, memory, recall, sessions, slow_clients, start, store, voice
 
 Result = dict[str, float | int | str]
 ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
@@ -25,9 +25,10 @@ ALL: dict[str, tuple[str, Callable[[], Awaitable[Result]]]] = {
     "memory": ("evidence recall at 5 / 10 / 20 on LoCoMo", memory.measure),
     "labelled": ("entries of our own dialogues that are not supported", labelled.measure),
     "recall": ("recall among 10,000 entries", recall.measure),
+    "sessions": ("1, 2, 3b, 4, 5, 9, 10, 11, 12 live sessions", sessions.measure),
     "voice": ("3a end of speech to first sound", voice.measure),
 }
-TABLES: dict[str, Callable[[Result], Table]] = {"completions": completions.table}
+TABLES: dict[str, Callable[[Result], Table]] = {"completions": completions.table, "sessions": sessions.table}
 RESULTS = Path(__file__).parent / "results"
 BUSY_LOAD = 1.0
 console = Console()
@@ -69,7 +70,7 @@ def _plain(title: str, result: Result) -> Table:
     return table
 
 
-names = [name for name in sys.argv[1:] if name != completions.WITHOUT]
+names = [name for name in sys.argv[1:] if name not in (completions.WITHOUT, sessions.WITHOUT)]
 if "--data" in names:  # the path is the benchmark's to read
     del names[names.index("--data") : names.index("--data") + 2]
 anyio.run(main, names, backend_options={"use_uvloop": True})

@@ -15,9 +15,10 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.completions_load import Round, Watched, crowded, paced, resident_mb, streamed
+from benchmarks.completions_load import Round, crowded, paced, streamed
 from benchmarks.completions_servers import STYLES, NotInstalledError, Target, direct, litellm, ours, upstream
 from benchmarks.completions_upstream import ORDER
+from benchmarks.watching import Watched, resident_mb
 
 ROUNDS = 3
 WORDS = 16

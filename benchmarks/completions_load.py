@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
 import anyio
 
 from benchmarks.completions_upstream import FIRST, LAST
+from benchmarks.watching import Meanwhile, Watch, Watched
 
 LIMIT_S = 90.0
-LATE_MS = 10.0
-HOT = 0.7
-FOREIGN = 0.25
-"""Of one core: what other processes may have taken."""
-PROBE_S = 0.005
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 Request = Callable[[], bytes]
 
@@ -75,48 +68,22 @@ class Caller(asyncio.Protocol):
 
 
 @dataclass
-class Round:
-    """What one stretch of load found. Times in milliseconds, from when a request was due; shares are of one core."""
+class Round(Meanwhile):
+    """What one stretch of load found. Times in milliseconds, from when a request was due."""
 
     first_ms: list[float] = field(default_factory=list[float])
     errors: int = 0
-    spent_s: float = 0.0
-    server_s: float = 0.0
-    load: float = 0.0
-    foreign: float = 0.0
-    late_ms: float = 0.0
 
     @property
     def rate(self) -> float:
         """Whole answers a second."""
         return len(self.first_ms) / self.spent_s
 
-    def problems(self, *, is_control: bool) -> list[str]:
-        """Why the figures do not count. The control has no server in between, so its load may take all there is."""
-        return [
-            *(
-                [f"the load generator was {self.late_ms:.0f} ms late"]
-                if self.late_ms > LATE_MS and not is_control
-                else []
-            ),
-            *([f"the load generator was at {self.load:.0%}"] if self.load > HOT and not is_control else []),
-            *([f"something else took {self.foreign:.0%} of a core"] if self.foreign > FOREIGN else []),
-        ]
-
-
-@dataclass(frozen=True)
-class Watched:
-    """The processes of a run: the load's own (with the upstream), and the server's."""
-
-    load: Sequence[int]
-    others: Sequence[int]
-    server: int | None
-
 
 async def paced(url: str, request: Request, watched: Watched, *, every_s: float, for_s: float) -> Round:
     """One caller, asking at fixed moments whether or not the last answer took longer."""
     found = Round()
-    async with _Watch(watched, found):
+    async with Watch(watched, found):
         caller = await _connected(url)
         begin = time.perf_counter()
         for number in range(int(for_s / every_s)):
@@ -138,7 +105,7 @@ async def crowded(url: str, request: Request, watched: Watched, *, callers: int,
             caller = await _one(url, caller, request(), time.perf_counter(), found)
         caller.close()
 
-    async with _Watch(watched, found):
+    async with Watch(watched, found):
         until = time.perf_counter() + for_s
         async with anyio.create_task_group() as tasks:
             for _ in range(callers):
@@ -153,7 +120,7 @@ async def streamed(url: str, request: Request, watched: Watched, *, callers: int
     async def calling() -> None:
         (await _one(url, await _connected(url), request(), time.perf_counter(), found)).close()
 
-    async with _Watch(watched, found), anyio.create_task_group() as tasks:
+    async with Watch(watched, found), anyio.create_task_group() as tasks:
         for _ in range(callers):
             tasks.start_soon(calling)
     return found
@@ -179,65 +146,3 @@ async def _one(url: str, caller: Caller, request: bytes, due: float, found: Roun
         caller.close()
         caller = await _connected(url)
     return caller
-
-
-class _Watch:
-    """Measures a round: its time, what each process spent in it, and how late the load's own loop was."""
-
-    def __init__(self, watched: Watched, found: Round) -> None:
-        self._watched, self._found = watched, found
-        self._tasks = anyio.create_task_group()
-        self._late: list[float] = []
-
-    async def __aenter__(self) -> None:
-        await self._tasks.__aenter__()
-        self._tasks.start_soon(self._probe)
-        self._before = self._spent()
-        self._begin = time.perf_counter()
-
-    async def __aexit__(self, *error: object) -> None:
-        found = self._found
-        found.spent_s = time.perf_counter() - self._begin
-        machine, load, others, server = (
-            after - before for after, before in zip(self._spent(), self._before, strict=True)
-        )
-        found.server_s, found.load = server, load / found.spent_s
-        found.foreign = max(machine - load - others - server, 0) / found.spent_s
-        self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(None, None, None)
-        ordered = sorted(self._late)
-        found.late_ms = ordered[int(len(ordered) * 0.99)] if ordered else 0.0
-
-    async def _probe(self) -> None:
-        while True:
-            due = time.perf_counter() + PROBE_S
-            await anyio.sleep(PROBE_S)
-            self._late.append((time.perf_counter() - due) * 1e3)
-
-    def _spent(self) -> tuple[float, float, float, float]:
-        watched = self._watched
-        return (
-            _machine_s(),
-            sum(map(cpu_s, watched.load)),
-            sum(map(cpu_s, watched.others)),
-            0.0 if watched.server is None else cpu_s(watched.server),
-        )
-
-
-def cpu_s(process: int) -> float:
-    """Processor seconds of a process, all its threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _machine_s() -> float:
-    """Processor seconds of everybody, other machines on the same cores included; without interrupts, which are the load's own network."""
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    user, nice, system, _idle, _waiting, _irq, _softirq, steal = map(int, fields[:8])
-    return (user + nice + system + steal) / _TICKS
-
-
-def resident_mb(process: int) -> float:
-    """Memory of a process now."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -26,7 +26,7 @@ STYLES = ("openai", "anthropic")
 
 
 class NotInstalledError(Exception):
-    """LiteLLM cannot be had here."""
+    """What is to be compared cannot be had here."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ async def ours(folder: Path, style: str, service: str, *, cores: set[int]) -> As
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VOICEMIND_")}
     environment |= {f"VOICEMIND_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "voicemind", "serve"]
-    with _running(command, environment, log=folder / "server.log", cores=cores) as process:
+    with running(command, environment, log=folder / "server.log", cores=cores) as process:
         url = f"http://127.0.0.1:{port}"
-        await _until_answers(process, url + "/readyz", log=folder / "server.log")
+        await until_answers(process, url + "/readyz", log=folder / "server.log")
         yield Target("ours", url, _conversation, process.pid)
 
 
 @asynccontextmanager
 async def litellm(folder: Path, service: str, *, cores: set[int]) -> AsyncIterator[dict[str, Target]]:
     """LiteLLM's proxy: one worker, no database, its own list of prices. Raises NotInstalledError."""
-    program = await anyio.to_thread.run_sync(_litellm_program)
+    program = (await anyio.to_thread.run_sync(environment_of, "litellm", LITELLM)) / "litellm"
     folder.mkdir()  # noqa: ASYNC240 - as above
     port = free_port()
     models = [
@@ -108,9 +108,9 @@ async def litellm(folder: Path, service: str, *, cores: set[int]) -> AsyncIterat
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONDONTWRITEBYTECODE": ""}
     environment["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"  # loopback; checking keys costs time
     command += ["--num_workers", "1", "--telemetry", "False"]
-    with _running(command, environment, log=folder / "server.log", cores=cores) as process:
+    with running(command, environment, log=folder / "server.log", cores=cores) as process:
         url = f"http://127.0.0.1:{port}"
-        await _until_answers(process, url + "/health/liveliness", log=folder / "server.log")
+        await until_answers(process, url + "/health/liveliness", log=folder / "server.log")
         yield {style: Target("LiteLLM", url, _of_model(f"bench-{style}"), process.pid) for style in STYLES}
 
 
@@ -122,7 +122,7 @@ def _of_model(model: str) -> Callable[[str], Mapping[str, object]]:
 def upstream(*, cores: set[int]) -> Iterator[tuple[str, int]]:
     """The scripted service in a process of its own; yields its address and its process."""
     command = [sys.executable, "-m", "benchmarks.completions_upstream"]
-    with _pinned(cores):
+    with pinned(cores):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -134,12 +134,11 @@ def upstream(*, cores: set[int]) -> Iterator[tuple[str, int]]:
             process.stdout.close()
 
 
-def _litellm_program() -> Path:
-    """The command in its own environment, which is made where there is none yet."""
-    place = Path(platformdirs.user_cache_dir("voicemind")) / "benchmarks" / f"litellm-{LITELLM.rpartition('=')[2]}"
-    program = place / "bin" / "litellm"
+def environment_of(name: str, package: str, *beside: str) -> Path:
+    """The folder of programs of an environment with this package, which is made where there is none yet. Raises NotInstalledError."""
+    place = Path(platformdirs.user_cache_dir("voicemind")) / "benchmarks" / f"{name}-{package.rpartition('=')[2]}"
     if (place / "complete").exists():
-        return program
+        return place / "bin"
     python = place / "bin" / "python"
     uv = Path(sys.executable).with_name("uv")
     install = [str(uv), "pip", "install", "--quiet", "--python", str(python)]
@@ -148,20 +147,20 @@ def _litellm_program() -> Path:
     try:
         options = ["--without-pip"] if uv.exists() else []
         subprocess.run([sys.executable, "-m", "venv", *options, str(place)], check=True, capture_output=True)
-        subprocess.run([*install, LITELLM], check=True, capture_output=True, text=True, timeout=600)
+        subprocess.run([*install, package, *beside], check=True, capture_output=True, text=True, timeout=600)
         subprocess.run([str(python), "-m", "compileall", "-q", str(place / "lib")], check=False, capture_output=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise NotInstalledError(str(getattr(error, "stderr", "") or error).strip()[-300:]) from None
     (place / "complete").touch()
-    return program
+    return place / "bin"
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], environment: Mapping[str, str], *, log: Path, cores: set[int]
 ) -> Generator[subprocess.Popen[bytes]]:
     with log.open("ab") as out:
-        with _pinned(cores):
+        with pinned(cores):
             process = subprocess.Popen(command, env=dict(environment), stdout=out, stderr=out, cwd=log.parent)
         try:
             yield process
@@ -175,7 +174,7 @@ def _running(
 
 
 @contextmanager
-def _pinned(cores: set[int]) -> Generator[None]:
+def pinned(cores: set[int]) -> Generator[None]:
     """What is started inside runs on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
@@ -185,7 +184,7 @@ def _pinned(cores: set[int]) -> Generator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def _until_answers(process: subprocess.Popen[bytes], url: str, *, log: Path) -> None:
+async def until_answers(process: subprocess.Popen[bytes], url: str, *, log: Path) -> None:
     async with httpx.AsyncClient() as client:
         with anyio.move_on_after(READY_S):
             while process.poll() is None:

@@ -18,7 +18,7 @@ from tests.serving import own_process, until_ready
 from tests.talking import Talk, talking
 
 from voicemind.config import Settings
-from voicemind.engines.cascade.gate import GateLimits
+from voicemind.engines.cascade.endpoint import EndpointLimits
 from voicemind.llm.contract import Ask, Llm, Message, TextDelta
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
@@ -128,4 +128,4 @@ async def _in_a_row(llm: Llm, stt: Stt, tts: Tts, system: Message, sound: bytes)
             said += piece.text if isinstance(piece, TextDelta) else ""
     async with aclosing(tts.speak(said)) as spoken:
         await anext(spoken, None)
-    return (time.perf_counter() - began) * 1e3 + GateLimits().settled_silence_ms
+    return (time.perf_counter() - began) * 1e3 + EndpointLimits().over_ms

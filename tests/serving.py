@@ -17,7 +17,10 @@ import anyio
 import httpx
 
 from voicemind.assembly import running
+from voicemind.channels.browser.guard import Limits
 from voicemind.config import Settings
+from voicemind.conversation.watching import Watch
+from voicemind.ops.sockets import SocketPatience
 
 SCRIPTED: dict[str, Any] = {
     "llm": "scripted",
@@ -37,10 +40,17 @@ def scripted_settings(folder: Path, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def in_process(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def in_process(
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    sockets: SocketPatience | None = None,
+    watch: Watch | None = None,
+    **given: Any,
+) -> AsyncIterator[httpx.AsyncClient]:
     """A ready server in this process and a client of it."""
     async with (
-        running(scripted_settings(folder, **given)) as url,
+        running(scripted_settings(folder, **given), limits=limits, sockets=sockets, watch=watch) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
     ):
         await until_ready(client)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.serving import scripted_settings, until_ready
 
-from voicemind.assembly import house
+from voicemind.assembly import running
 from voicemind.assembly.providers import LLMS
 from voicemind.llm.contract import Ask, Finished, Piece, TextDelta, ToolCall, Usage
 from voicemind.llm.scripted import ScriptedLlm
@@ -43,7 +43,7 @@ async def calling_server(folder: Path, **given: Any) -> AsyncIterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LLMS, "scripted", lambda *_: CallingLlm())
         async with (
-            house.running(scripted_settings(folder, **given)) as url,
+            running(scripted_settings(folder, **given)) as url,
             httpx.AsyncClient(base_url=url, timeout=30) as client,
         ):
             await until_ready(client)

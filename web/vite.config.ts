@@ -24,5 +24,6 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
+    testTimeout: 30_000,
   },
 });

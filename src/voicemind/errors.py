@@ -10,6 +10,8 @@
     │   ├── Forbidden            a foreign host or origin
     │   ├── UnknownAgent         no such agent
     │   ├── UnknownConversation  no such conversation (or another tenant's)
+    │   ├── UnknownSession       no live session to go on with (or not this caller's)
+    │   ├── MissedTooMuch        a live session that has said more since than it keeps
     │   ├── UnknownMind          no such mind, version or entry
     │   ├── UnknownMeeting       no such meeting
     │   ├── UnknownUser          no such person
@@ -17,8 +19,12 @@
     │   ├── NotWaiting           a reflection that is not in the state for this
     │   ├── ConversationOver     the conversation has already ended
     │   ├── Superseded           a newer request of the same conversation took this one's place
+    │   ├── NotRolledOut         this person may not talk in real time yet
+    │   ├── TooFast              one socket sends more than anybody can say
     │   └── Busy                 at capacity, with a time to come back
-    │       └── TooOften         more requests than this caller may send
+    │       ├── TooOften         more requests than this caller may send
+    │       ├── AllTalking       every place for a session is taken
+    │       └── Stopping         the server takes nobody in any more
     ├── ProviderError            a model or a service failed
     │   ├── ProviderUnavailable  trying again may help
     │   └── ProviderRefused      trying again will not help
@@ -106,6 +112,19 @@ class UnknownConversation(ClientMistake):
     status = 404
 
 
+class UnknownSession(ClientMistake):
+    """There is no session that this caller could go on with; whether it ever existed is not said."""
+
+    code = "session_not_found"
+    status = 404
+
+
+class MissedTooMuch(UnknownSession):
+    """The session is there, but no longer keeps all that its client has missed."""
+
+    code = "missed_too_much"
+
+
 class UnknownMind(ClientMistake):
     """There is no mind, version or entry of that name for this tenant."""
 
@@ -159,6 +178,20 @@ class Superseded(ClientMistake):
     status = 409
 
 
+class NotRolledOut(ClientMistake):
+    """Talking in real time is not open to this person yet."""
+
+    code = "not_rolled_out"
+    status = 403
+
+
+class TooFast(ClientMistake):
+    """One socket sends more than anybody can say."""
+
+    code = "rate_limited"
+    status = 429
+
+
 class Busy(ClientMistake):
     """At capacity; `retry_after_s` says when to come back."""
 
@@ -175,6 +208,18 @@ class TooOften(Busy):
 
     code = "rate_limit_exceeded"
     status = 429
+
+
+class AllTalking(Busy):
+    """Every place for a session is taken, and so is the queue before them, or it took too long."""
+
+    code = "busy"
+
+
+class Stopping(Busy):
+    """The server finishes what is being said and takes nobody in any more."""
+
+    code = "draining"
 
 
 class ProviderError(VoicemindError):

@@ -10,7 +10,7 @@ import pytest
 from tests.erasing import WORD, dump
 from tests.reflecting import KEY, LIMIT_S, TENANT, USER, Home, Remembers, finish
 
-from voicemind.conversation import session as sessions
+from voicemind.conversation import backdrop
 from voicemind.conversation.ending import Patience
 from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.exchange import Exchanges
@@ -20,7 +20,7 @@ from voicemind.conversation.opening import Opened
 from voicemind.conversation.session import Session
 from voicemind.embedding.scripted import ScriptedEmbedder
 from voicemind.engines.contract import Event
-from voicemind.errors import UnknownConversation
+from voicemind.errors import UnknownConversation, VoicemindError
 from voicemind.llm.contract import Ask, Finished, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
 from voicemind.mind.agent_files import load_agents
@@ -81,6 +81,22 @@ class Mute:
     def played(self, generation: int, ms: float) -> None: ...
 
 
+class Listener:
+    """An audience that only waits for the first thing that happens."""
+
+    def __init__(self) -> None:
+        self.awake = anyio.Event()
+
+    def show(self, event: Event) -> None:
+        self.awake.set()
+
+    def draining(self, within_s: float) -> None: ...
+
+    def broken(self, error: VoicemindError | None) -> None: ...
+
+    def over(self, reason: str) -> None: ...
+
+
 class House:
     """One process: what talks, prepares and erases, over one store."""
 
@@ -100,25 +116,23 @@ class House:
     @asynccontextmanager
     async def talking(self, opened: Opened) -> AsyncGenerator[Session]:
         """While somebody is in this conversation."""
-        awake = anyio.Event()
+        listener = Listener()
 
-        async def show(event: Event) -> None:
-            awake.set()
+        def build() -> Session:
+            return Session(
+                opened,
+                channel="text",
+                store=self.store,
+                replies=self.replies,
+                endings=self.home.endings,
+                engines=[lambda scene: Mute()],
+                audience=listener,
+            )
 
-        session = Session(
-            opened,
-            channel="text",
-            store=self.store,
-            replies=self.replies,
-            endings=self.home.endings,
-            build_engine=lambda scene: Mute(),
-            show=show,
-            patience=self.home.endings.patience,
-        )
-        async with self.live.serving(session), anyio.create_task_group() as tasks:
+        async with self.live.running():
+            session = await self.live.begin(opened, build, greet=False)
             with anyio.fail_after(LIMIT_S):
-                tasks.start_soon(lambda: session.run(greet=False))
-                await awake.wait()
+                await listener.awake.wait()
                 yield session
                 session.leave("gone")
                 await session.over.wait()
@@ -160,7 +174,7 @@ async def test_what_another_process_erases_leaves_the_prompts_soon(
     await house.ended("secret", "My secret is zq1w.")
     async with house.talking(await house.home.talk("live")) as session:
         await house.store.erase_conversation(TENANT, "secret")
-        monkeypatch.setattr(sessions, "CHECKED_S", 0.0)
+        monkeypatch.setattr(backdrop, "CHECKED_S", 0.0)
         assert await heard(session) == "I know of nothing."
 
 

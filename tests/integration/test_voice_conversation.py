@@ -100,7 +100,7 @@ async def test_an_interruption_hushes_the_reply_and_keeps_only_what_was_heard(cl
     async with talking(client, binary=True, agent="thalia", greet=False) as talk:
         await talk.send(type="text", text="Tell me a long story about the palace and the harbour and the king please.")
         await talk.until("state", state="speaking")
-        while len(talk.sound) < 24_000:
+        while len(talk.sound) < 60_000:
             with anyio.fail_after(10):
                 frame = await talk.socket.recv()
             if isinstance(frame, bytes):
@@ -218,7 +218,7 @@ async def remembers(client: httpx.AsyncClient, user_id: str) -> None:
 
 async def test_no_more_sessions_than_allowed(tmp_path: Path) -> None:
     async with (
-        in_process(tmp_path, max_concurrent_sessions=1) as client,
+        in_process(tmp_path, max_concurrent_sessions=1, queue_places=0) as client,
         talking(client, agent="thalia", channel="text"),
     ):
         answer = await client.post("/api/voice-sessions", json={"agent": "thalia"})

@@ -24,6 +24,14 @@ EXAMPLES: dict[type[events.Event], events.Event] = {
         events.Interrupted(3),
         events.Error("No.", "bad_message"),
         events.Complete("c", "end", 2),
+        events.Ducked(1, 0.3),
+        events.Heard(1, 2, "Good", "day.", interrupted=True),
+        events.ToolCall("c", "look", "{}", "ok", 3.5),
+        events.Timed(1, {"spoke_first": 4.5}),
+        events.Acknowledged("m"),
+        events.Queued(1, 0.5),
+        events.Resumed("s", "c", 2, "listening"),
+        events.Draining(30),
     )
 }
 
@@ -45,7 +53,7 @@ def test_sound_is_the_same_whichever_way_it_travels() -> None:
 
 
 def test_a_kind_from_a_newer_server_is_passed_over() -> None:
-    assert event_of('{"type":"tool_call","data":{"toolName":"x"},"timestamp":1}') is None
+    assert event_of('{"type":"weather","data":{"sky":"blue"},"timestamp":1}') is None
 
 
 @given(st.one_of(st.text(), st.binary()))

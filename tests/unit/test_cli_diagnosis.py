@@ -164,3 +164,18 @@ def test_a_compatible_server_may_want_no_key(settings: Settings) -> None:
 )
 def test_the_strategy_of_reflection_is_shown(llm: str, chosen: str, used: str, settings: Settings) -> None:
     assert used in diagnosis.reflection(_with(settings, llm=llm, reflection=chosen)).found
+
+
+def test_hosted_speech_is_told_with_its_model_and_never_with_its_key(settings: Settings) -> None:
+    assert diagnosis.hosted_speech(settings) == []
+    missing, other = diagnosis.hosted_speech(_with(settings, stt="elevenlabs", tts="openai"))
+    assert (missing.state, missing.fix) == ("missing", "VOICEMIND_ELEVENLABS_API_KEY=the key")
+    assert (other.state, other.fix) == ("missing", "VOICEMIND_OPENAI_API_KEY=the key")
+
+    given = {"elevenlabs_api_key": "canary-secret", "openai_base_url": "http://me:canary-secret@127.0.0.1:1/v1"}
+    found = diagnosis.hosted_speech(_with(settings, stt="elevenlabs", tts="openai", **given))
+
+    assert [check.state for check in found] == ["ok", "ok"]
+    assert "scribe_v2_realtime at https://api.elevenlabs.io (key ********)" in found[0].found
+    assert "gpt-4o-mini-tts at http://127.0.0.1:1/v1 (without a key)" in found[1].found
+    assert "canary" not in repr(found)

@@ -1,50 +1,88 @@
-"""When speech begins and ends."""
+"""When speech begins, pauses and ends."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemind.engines.cascade.gate import GateLimits, SpeechGate
+from voicemind.engines.cascade.gate import Edge, GateLimits, SpeechGate
+from voicemind.speech.vad.contract import WINDOW_MS
 
-LIMITS = GateLimits(onset_ms=96, barge_in_ms=256, silence_ms=704, settled_silence_ms=448)
+
+def edges(gate: SpeechGate, *probabilities: float, silence_ms: int = 500, agent_audible: bool = False) -> list[Edge]:
+    fed = (gate.feed(p, silence_ms=silence_ms, agent_audible=agent_audible) for p in probabilities)
+    return [edge for edge in fed if edge]
+
+
+def spoken() -> SpeechGate:
+    gate = SpeechGate()
+    assert edges(gate, *[0.9] * 3) == ["started"]
+    return gate
 
 
 def test_a_click_does_not_begin_an_utterance() -> None:
-    gate = SpeechGate(LIMITS)
-    assert [gate.feed(p) for p in (0.9, 0.9, 0.0, 0.9, 0.9, 0.0)] == [None] * 6
+    assert edges(SpeechGate(), 0.9, 0.9, 0.0, 0.9, 0.9, 0.0) == []
 
 
-def test_speech_begins_after_its_onset_and_ends_after_its_silence() -> None:
-    gate = SpeechGate(LIMITS)
-    assert [gate.feed(0.9) for _ in range(3)] == [None, None, "started"]
-    assert [gate.feed(0.0) for _ in range(22)] == [None] * 21 + ["ended"]
+def test_a_tenth_of_a_second_of_speech_begins_an_utterance() -> None:
+    gate = SpeechGate()
+    assert [gate.feed(0.9, silence_ms=500) for _ in range(3)] == [None, None, "started"]
 
 
-def test_a_pause_shorter_than_the_silence_does_not_end_it() -> None:
-    gate = SpeechGate(LIMITS)
-    edges = (
-        [gate.feed(0.9) for _ in range(3)]
-        + [gate.feed(0.0) for _ in range(15)]
-        + [gate.feed(0.9)]
-        + [gate.feed(0.0) for _ in range(21)]
-    )
-    assert edges.count("ended") == 0
+def test_speech_pauses_soon_and_ends_after_the_silence_that_it_is_given() -> None:
+    gate = spoken()
+    assert [gate.feed(0.0, silence_ms=320) for _ in range(10)] == [None, None, "paused", *[None] * 6, "ended"]
+    assert gate.quiet_ms == 320
+    assert gate.speech_ms == 96
 
 
-def test_a_finished_sentence_needs_less_silence() -> None:
-    gate = SpeechGate(LIMITS)
-    for _ in range(3):
-        gate.feed(0.9)
-    assert [gate.feed(0.0, settled=True) for _ in range(14)][-1] == "ended"
+def test_the_silence_may_become_shorter_while_it_goes_on() -> None:
+    gate = spoken()
+    assert edges(gate, *[0.0] * 8, silence_ms=800) == ["paused"]
+    assert edges(gate, 0.0, silence_ms=200) == ["ended"]
 
 
-def test_it_takes_more_speech_to_interrupt_than_to_begin() -> None:
-    gate = SpeechGate(LIMITS)
-    edges = [gate.feed(0.9, agent_audible=True) for _ in range(8)]
-    assert edges == [None] * 7 + ["started"]
+def test_a_pause_within_an_utterance_ends_with_speech_and_not_with_a_click() -> None:
+    gate = spoken()
+    assert edges(gate, *[0.0] * 5, 0.9, *[0.0] * 2) == ["paused"]
+    assert edges(gate, 0.9, 0.9) == ["resumed"]
+    assert edges(gate, *[0.0] * 16) == ["paused", "ended"]
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans())))
-def test_beginnings_and_ends_alternate(windows: list[tuple[float, bool, bool]]) -> None:
-    gate = SpeechGate(LIMITS)
-    edges = [edge for p, audible, settled in windows if (edge := gate.feed(p, agent_audible=audible, settled=settled))]
-    assert edges == ["started", "ended"] * (len(edges) // 2) + ["started"] * (len(edges) % 2)
+def test_the_length_of_speech_is_told_pauses_aside() -> None:
+    gate = spoken()
+    assert edges(gate, *[0.9] * 6) == []
+    assert edges(gate, 0.9) == ["lasting"]
+    assert gate.speech_ms == 320
+    assert edges(gate, *[0.0] * 4, *[0.9] * 28) == ["paused", "resumed", "lasting"]
+    assert gate.speech_ms == 320 + 28 * WINDOW_MS
+
+
+def test_doubtful_sound_without_end_ends_an_utterance_all_the_same() -> None:
+    assert edges(spoken(), *[0.4] * 30) == ["paused", "ended"]
+
+
+def test_it_takes_clearer_speech_to_interrupt_than_to_begin() -> None:
+    assert edges(SpeechGate(), *[0.55] * 10, agent_audible=True) == []
+    assert edges(SpeechGate(), *[0.7] * 3, agent_audible=True) == ["started"]
+    assert edges(SpeechGate(GateLimits(speech_over_agent=0.5)), *[0.55] * 3, agent_audible=True) == ["started"]
+
+
+windows = st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from([200, 500, 800])))
+
+
+@given(windows)
+def test_edges_come_in_order(sequence: list[tuple[float, bool, int]]) -> None:
+    gate, allowed = SpeechGate(), {"started"}
+    after: dict[Edge, set[Edge]] = {
+        "started": {"lasting", "paused"},
+        "lasting": {"lasting", "paused"},
+        "paused": {"resumed", "ended"},
+        "resumed": {"lasting", "paused"},
+        "ended": {"started"},
+    }
+    for probability, audible, silence_ms in sequence:
+        edge = gate.feed(probability, silence_ms=silence_ms, agent_audible=audible)
+        if edge:
+            assert edge in allowed
+            allowed = set(after[edge])
+        assert gate.speaking == (allowed != {"started"})
+        assert gate.paused == ("resumed" in allowed)

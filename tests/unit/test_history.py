@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemind.llm.contract import Message
-from voicemind.mind.history import fitting, messages_of
+from voicemind.mind.history import UNSAID_CHARS, fitting, messages_of
 from voicemind.store.values import Call, Role, Turn
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -29,6 +29,62 @@ def test_the_mind_sees_what_was_heard_and_not_what_was_generated() -> None:
 def test_turns_of_one_side_become_one_message() -> None:
     turns = [turn(1, "user", "Hello"), turn(2, "agent", "Hm.", ""), turn(3, "user", "Are you there?")]
     assert messages_of(turns) == (Message("user", "Hello Are you there?"),)
+
+
+def cut(seq: int, generated: str, heard: str) -> Turn:
+    return Turn(seq, "agent", generated, heard, NOON, interrupted=True)
+
+
+KING = cut(2, "There was a king, who lived by the sea. He had nine daughters.", "There was a king,")
+
+
+def test_what_was_cut_ends_in_a_dash_and_the_person_is_said_to_have_interrupted() -> None:
+    turns = [turn(1, "user", "Tell me a story"), KING, turn(3, "user", "Wait"), turn(4, "user", "Which king?")]
+    assert messages_of(turns) == (
+        Message("user", "Tell me a story"),
+        Message("assistant", "There was a king—"),
+        Message("user", "[interrupting you] Wait Which king?"),
+    )
+
+
+def test_nothing_in_what_the_agent_said_itself_could_be_taken_up_as_its_way_to_speak() -> None:
+    turns = [KING, turn(3, "user", "Wait"), cut(4, "Yes. I shall wait here for you.", "Yes."), turn(5, "user", "Now")]
+    said = [message.content for message in messages_of(turns, resays_cut=True) if message.role == "assistant"]
+    assert said == ["There was a king—", "Yes.—"]
+    assert not any("[" in text or "interrupt" in text for text in said)
+
+
+def test_who_was_heard_to_the_end_was_not_cut() -> None:
+    whole = cut(2, "Good day.", "Good day.")
+    assert messages_of([turn(1, "user", "Hello"), whole, turn(3, "user", "Bye")])[1:] == (
+        Message("assistant", "Good day."),
+        Message("user", "Bye"),
+    )
+
+
+def test_what_is_supposed_or_unsaid_follows_an_interruption_as_words_do() -> None:
+    assert messages_of([KING], supposing="Which king?")[-1] == Message("user", "[interrupting you] Which king?")
+    silent = messages_of([KING], silence_s=20)[-1]
+    assert silent == Message("user", "[interrupting you] [The user has been silent for 20 seconds.]")
+
+
+def test_an_agent_may_be_told_what_it_had_still_wanted_to_say_but_of_its_newest_turn_alone() -> None:
+    old = cut(2, "One. Two. Three.", "One.")
+    turns = [old, turn(3, "user", "Stop"), cut(4, KING.generated, "There was a king,"), turn(5, "user", "Wait")]
+    asked = [message.content for message in messages_of(turns, resays_cut=True) if message.role == "user"]
+    assert asked[0] == "[interrupting you] Stop"
+    assert "who lived by the sea. He had nine daughters." in asked[1]
+    assert asked[1].endswith("] Wait")
+
+    answered = [*turns, turn(6, "agent", "I am waiting.")]
+    assert not any("daughters" in message.content for message in messages_of(answered, resays_cut=True))
+
+
+def test_what_it_had_still_wanted_to_say_is_told_in_short() -> None:
+    long = cut(1, "Well. " + "word " * 500, "Well.")
+    told = messages_of([long, turn(2, "user", "Stop")], resays_cut=True)[-1].content
+    assert len(told) < UNSAID_CHARS + 100
+    assert '…": say it' in told
 
 
 def test_an_answer_whose_playing_is_unknown_counts_whole() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import structlog
@@ -15,12 +14,14 @@ from starlette.types import ASGIApp
 
 from voicemind.assembly.lineup import Models, named
 from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_reflector, chosen
+from voicemind.assembly.voices import Voices
 from voicemind.channels.admin.endpoint import Admin
 from voicemind.channels.admin.sessions import AgentSessions
 from voicemind.channels.answering import Answering
 from voicemind.channels.app import application
+from voicemind.channels.audio.endpoint import Audio
 from voicemind.channels.browser.endpoint import VoiceConversations
-from voicemind.channels.browser.wire import MAX_FRAME_BYTES
+from voicemind.channels.browser.guard import Limits as SocketLimits
 from voicemind.channels.chat_completions.endpoint import ChatCompletions
 from voicemind.channels.described import Description
 from voicemind.channels.responses.endpoint import Responses
@@ -28,6 +29,7 @@ from voicemind.channels.rest.entrance import Rest
 from voicemind.channels.rest.rooms import Rooms
 from voicemind.channels.webhooks.endpoint import Webhooks
 from voicemind.config import Settings
+from voicemind.conversation.audience import Audience
 from voicemind.conversation.briefing import Briefing
 from voicemind.conversation.ending import Endings, Patience
 from voicemind.conversation.erasing import Erasing
@@ -37,12 +39,13 @@ from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened, Opening
 from voicemind.conversation.reflecting import Reflecting, reflection_worker
 from voicemind.conversation.reviewing import Reviews
-from voicemind.conversation.session import Session, Show
+from voicemind.conversation.roll_out import RollOut
+from voicemind.conversation.session import Session
 from voicemind.conversation.settling import Settling
 from voicemind.conversation.unnamed import Unnamed
+from voicemind.conversation.watching import Unwatched, Watch
 from voicemind.embedding.contract import Embedder
-from voicemind.engines.cascade.run import Cascade
-from voicemind.errors import ProviderUnavailable, StorageUnavailable, VoicemindError
+from voicemind.errors import ProviderUnavailable, Stopping, StorageUnavailable, VoicemindError
 from voicemind.llm.contract import Llm
 from voicemind.mind.agent import Agent
 from voicemind.mind.agent_files import load_agents
@@ -53,13 +56,12 @@ from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
-from voicemind.ops import connections
 from voicemind.ops.auth import Guests, Keys
 from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.marks import Marks
-from voicemind.ops.server import listening
 from voicemind.ops.signatures import Secrets
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -69,7 +71,7 @@ from voicemind.store.sql import SqlStore
 log = structlog.get_logger(__name__)
 
 STOP_LIMIT_S = 10
-_Provider = Llm | Stt | Tts | Vad | Embedder
+_Provider = Llm | Stt | Tts | Vad | Embedder | Prosody
 
 
 @dataclass
@@ -87,9 +89,13 @@ class House:
     guests: Guests
     problem: VoicemindError | None = None
     loaded: bool = False
+    limits: SocketLimits = field(default_factory=SocketLimits)
+    """How much is taken from a socket's client."""
+    watch: Watch = field(default_factory=Unwatched)
+    """Is told of what happens to sessions."""
 
     @classmethod
-    def build(cls, settings: Settings) -> House:
+    def build(cls, settings: Settings, *, watch: Watch | None = None) -> House:
         """Raises Misconfigured for whatever would not work."""
         agents = load_agents(settings.agents_dir)
         return cls(
@@ -101,6 +107,7 @@ class House:
             vad=chosen("VOICEMIND_VAD", VADS, settings.vad)(settings),
             embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=agents,
+            watch=watch or Unwatched(),
             guests=Guests(
                 Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
             ),
@@ -115,7 +122,14 @@ class House:
         self.replies = Replies(self.llm, minds, archives, lineup=self.models)
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
-        self.live = Live(limit=settings.max_concurrent_sessions)
+        self.live = Live(
+            limit=settings.max_concurrent_sessions,
+            queue_places=settings.queue_places,
+            queue_wait_s=settings.queue_wait_s,
+            roll_out=RollOut(settings.realtime_percent),
+            watch=self.watch,
+        )
+        self.voices = Voices(settings, stt=self.stt, vad=self.vad, tts=self.tts)
         reflector = build_reflector(settings, self.llm)
         reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, reflector)
         worker = reflection_worker(
@@ -150,13 +164,15 @@ class House:
             if models:
                 tasks.start_soon(self._load)
             await stack.enter_async_context(self.exchanges.running())
+            await stack.enter_async_context(self.live.running())
             yield self._application()
 
     async def _load(self) -> None:
         """Load the models side by side, and look after what is kept meanwhile; what can be thought with without the others is not kept waiting for them."""
         providers: tuple[_Provider, ...] = (*self.models.llms, self.stt, self.tts, self.vad, self.embedder)
+        stand_ins = self.voices.stand_ins
         async with AsyncExitStack() as stack:
-            for provider in providers:
+            for provider in (*providers, *stand_ins):
                 stack.push_async_callback(_closed, provider)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.endings.sweep)
@@ -164,6 +180,8 @@ class House:
                 async with anyio.create_task_group() as starting:
                     for provider in providers:
                         starting.start_soon(self._start, provider, started)
+                    for stand_in in stand_ins:
+                        starting.start_soon(self.voices.start, stand_in)
                 self.loaded = self.problem is None
                 if self.models.llms[0] in started and self.embedder in started:
                     await self.endings.reflect()
@@ -180,6 +198,8 @@ class House:
 
     async def why_not_ready(self) -> str:
         """One word; empty when everything works."""
+        if self.live.is_draining:
+            return Stopping.code
         if self.problem is not None:
             return self.problem.code
         if not self.loaded:
@@ -190,9 +210,8 @@ class House:
             return error.code
         return ""
 
-    def session(self, opened: Opened, channel: Channel, show: Show) -> Session:
-        """The session of one conversation, with the engine that its channel needs. Raises ProviderRefused for a language that is not spoken here."""
-        agent, speaks = opened.agent, channel == "voice"
+    def session(self, opened: Opened, channel: Channel, audience: Audience) -> Session:
+        """The session of one conversation, with the engines that its channel needs. Raises ProviderRefused for a language that is not spoken here."""
         if self.problem is not None or not self.loaded:
             raise self.problem or ProviderUnavailable("The models are still being loaded.", provider="voicemind")
         return Session(
@@ -201,16 +220,9 @@ class House:
             store=self.store,
             replies=self.replies,
             endings=self.endings,
-            build_engine=lambda scene: Cascade(
-                scene,
-                stt=self.stt if speaks else None,
-                vad=self.vad if speaks else None,
-                tts=self.tts if speaks else None,
-                language=agent.language,
-                voice=agent.voice,
-            ),
-            show=show,
-            patience=self.endings.patience,
+            engines=self.voices.engines(opened.agent, channel),
+            audience=audience,
+            watch=self.live.watch,
         )
 
     def _application(self) -> ASGIApp:
@@ -236,7 +248,13 @@ class House:
         )
         completions = ChatCompletions(answering, self.roster)
         responses = Responses(answering, self.store, marks=Marks(self.guests.keys, folder=self.settings.data_dir))
-        voice = VoiceConversations(self.opening, self.live, self.session, output_rate_hz=self.tts.rate_hz)
+        voice = VoiceConversations(
+            self.opening,
+            self.live,
+            self.session,
+            output_rate_hz=self.tts.rate_hz,
+            limits=self.limits,
+        )
         return application(
             [
                 *admin.routes(),
@@ -244,6 +262,7 @@ class House:
                 *webhooks.routes(),
                 *completions.routes(),
                 *responses.routes(),
+                *Audio(self.stt, self.tts, self.roster, why_not_ready=self.why_not_ready).routes(),
                 *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
@@ -257,39 +276,3 @@ class House:
 async def _closed(provider: _Provider) -> None:
     with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_LIMIT_S):
         await provider.aclose()
-
-
-async def serve(settings: Settings, *, announce: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` is given the address once the server answers. Raises Misconfigured."""
-    async with _listening(settings, settings.host, settings.port) as url:
-        if announce:
-            announce(url)
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                return
-
-
-@asynccontextmanager
-async def running(settings: Settings, *, models: bool = True) -> AsyncGenerator[str]:
-    """A server in this process on a free loopback port; yields its address. Without `models` it only keeps. Raises Misconfigured."""
-    async with _listening(settings, "127.0.0.1", 0, models=models) as url:
-        yield url
-
-
-@asynccontextmanager
-async def _listening(settings: Settings, host: str, port: int, *, models: bool = True) -> AsyncGenerator[str]:
-    house = House.build(settings)
-    async with (
-        house.open(models=models) as app,
-        listening(
-            app,
-            host=host,
-            port=port,
-            largest_frame=MAX_FRAME_BYTES,
-            patience=connections.Patience(settings.slow_request_s, settings.keep_alive_s),
-        ) as url,
-    ):
-        try:
-            yield url
-        finally:
-            await house.live.shut_down()

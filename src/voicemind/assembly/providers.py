@@ -16,6 +16,8 @@ from voicemind.mind.reflection.contract import Reflector
 from voicemind.mind.reflection.extractive import ExtractiveReflector
 from voicemind.mind.reflection.scripted import ScriptedReflector
 from voicemind.mind.reflection.structured import StructuredReflector
+from voicemind.speech.elevenlabs import Account
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
@@ -69,7 +71,7 @@ def _openai_llm(settings: Settings) -> Llm:
 
 
 def _key(settings: Settings, name: str) -> str:
-    """The key of a hosted model; a compatible server elsewhere may want none."""
+    """The key of a hosted service; a compatible server elsewhere may want none."""
     if problem := settings.missing_key(name):
         raise Misconfigured(f"VOICEMIND_{name.upper()}_API_KEY", problem, accepted="a key of that service")
     key: SecretStr = getattr(settings, f"{name}_api_key")
@@ -88,6 +90,32 @@ def _scripted_stt(settings: Settings) -> Stt:
     return ScriptedStt(text=settings.scripted_stt_text, delay_ms=settings.scripted_stt_ms)
 
 
+def _elevenlabs_account(settings: Settings) -> Account:
+    return Account(
+        _key(settings, "elevenlabs").strip(),
+        settings.elevenlabs_base_url,
+        settings.elevenlabs_enable_logging,
+        settings.first_byte_s,
+    )
+
+
+def _elevenlabs_stt(settings: Settings) -> Stt:
+    from voicemind.speech.stt.elevenlabs import ElevenLabsStt
+
+    return ElevenLabsStt(_elevenlabs_account(settings), model=settings.elevenlabs_stt_model)
+
+
+def _openai_stt(settings: Settings) -> Stt:
+    from voicemind.speech.stt.openai import OpenAiStt
+
+    return OpenAiStt(
+        api_key=_key(settings, "openai"),
+        model=settings.openai_stt_model,
+        base_url=settings.openai_base_url,
+        limit_s=settings.first_byte_s,
+    )
+
+
 def _piper(_: Settings) -> Tts:
     from voicemind.speech.tts.piper import PiperTts
 
@@ -100,6 +128,29 @@ def _scripted_tts(settings: Settings) -> Tts:
     return ScriptedTts(delay_ms=settings.scripted_tts_ms)
 
 
+def _elevenlabs_tts(settings: Settings) -> Tts:
+    from voicemind.speech.tts.elevenlabs import ElevenLabsTts
+
+    return ElevenLabsTts(
+        _elevenlabs_account(settings),
+        voice=settings.elevenlabs_voice_id,
+        model=settings.elevenlabs_tts_model,
+        rate_hz=settings.elevenlabs_rate_hz,
+    )
+
+
+def _openai_tts(settings: Settings) -> Tts:
+    from voicemind.speech.tts.openai import OpenAiTts
+
+    return OpenAiTts(
+        api_key=_key(settings, "openai"),
+        model=settings.openai_tts_model,
+        voice=settings.openai_tts_voice,
+        base_url=settings.openai_base_url,
+        limit_s=settings.first_byte_s,
+    )
+
+
 def _silero(_: Settings) -> Vad:
     from voicemind.speech.vad.silero import SileroVad
 
@@ -110,6 +161,18 @@ def _energy(_: Settings) -> Vad:
     from voicemind.speech.vad.energy import EnergyVad
 
     return EnergyVad()
+
+
+def _smart_turn(settings: Settings) -> Prosody:
+    from voicemind.speech.prosody.smart_turn import SmartTurnProsody
+
+    return SmartTurnProsody(settings.cache_dir)
+
+
+def _scripted_prosody(_: Settings) -> Prosody:
+    from voicemind.speech.prosody.scripted import ScriptedProsody
+
+    return ScriptedProsody()
 
 
 def _minilm(settings: Settings) -> Embedder:
@@ -130,9 +193,24 @@ LLMS: dict[str, Callable[[Settings], Llm]] = {
     "openai": _openai_llm,
     "scripted": _scripted_llm,
 }
-STTS: dict[str, Callable[[Settings], Stt]] = {"moonshine": _moonshine, "scripted": _scripted_stt}
-TTSS: dict[str, Callable[[Settings], Tts]] = {"piper": _piper, "scripted": _scripted_tts}
+STTS: dict[str, Callable[[Settings], Stt]] = {
+    "moonshine": _moonshine,
+    "elevenlabs": _elevenlabs_stt,
+    "openai": _openai_stt,
+    "scripted": _scripted_stt,
+}
+TTSS: dict[str, Callable[[Settings], Tts]] = {
+    "piper": _piper,
+    "elevenlabs": _elevenlabs_tts,
+    "openai": _openai_tts,
+    "scripted": _scripted_tts,
+}
 VADS: dict[str, Callable[[Settings], Vad]] = {"silero": _silero, "energy": _energy}
+PROSODIES: dict[str, Callable[[Settings], Prosody | None]] = {
+    "none": lambda _: None,
+    "smart-turn": _smart_turn,
+    "scripted": _scripted_prosody,
+}
 EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm, "scripted": _scripted_embedder}
 REFLECTORS: dict[str, Callable[[Llm], Reflector]] = {
     "extractive": ExtractiveReflector,
@@ -144,6 +222,7 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
     "stt": tuple(STTS),
     "tts": tuple(TTSS),
     "vad": tuple(VADS),
+    "prosody": tuple(PROSODIES),
     "embedding": tuple(EMBEDDERS),
 }
 

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemind import __version__
+from voicemind.channels.audio import wire as audio
+from voicemind.channels.audio.encoding import MEDIA_TYPES
 from voicemind.channels.chat_completions import wire as chat
 from voicemind.channels.http import json_response
 from voicemind.channels.responses import wire as responses
@@ -26,6 +28,7 @@ _PARTS: dict[str, dict[str, Any]] = {
             "properties": {"message": _TEXT, "type": _TEXT, "param": {"type": ["string", "null"]}, "code": _TEXT},
         }
     },
+    "Transcription": {"text": _TEXT},
     "Model": {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT},
     "Models": {"object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": SCHEMAS + "Model"}}},
     "ChatCompletion": {
@@ -66,7 +69,9 @@ class Description:
 @cache
 def document() -> dict[str, Any]:
     """OpenAPI 3.1. The other spellings of the same addresses are left out."""
-    bodies, schemas = msgspec.json.schema_components([chat.Request, responses.Request], ref_template=SCHEMAS + "{name}")
+    bodies, schemas = msgspec.json.schema_components(
+        [chat.Request, responses.Request, audio.SpeechRequest], ref_template=SCHEMAS + "{name}"
+    )
     bodies = tuple(bodies)
     answers = {
         name: {"type": "object", "required": list(properties), "properties": properties}
@@ -80,6 +85,8 @@ def document() -> dict[str, Any]:
         "paths": {
             **_addresses("/chat/completions", _answering("ChatCompletion", bodies[0])),
             **_addresses("/responses", _answering("Response", bodies[1])),
+            **_addresses("/audio/transcriptions", _hearing()),
+            **_addresses("/audio/speech", _speaking(bodies[2])),
             **_addresses("/models", {"get": _operation("The agents.", "Models")}),
             "/v1/models/{model}": {"get": _operation("One agent.", "Model"), "parameters": [_MODEL]},
         },
@@ -98,6 +105,31 @@ def _answering(schema: str, body: dict[str, Any]) -> dict[str, Any]:
     operation = _operation("An answer, whole or as a stream of events.", schema)
     operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": _TEXT}
+    return {"post": operation}
+
+
+def _hearing() -> dict[str, Any]:
+    operation = _operation("The words of an audio file, whole or as a stream of events.", "Transcription")
+    properties: dict[str, Any] = {
+        "file": {"type": "string", "format": "binary", "description": "WAV, FLAC, MP3 or Ogg; at most 25 MB."},
+        "model": {"enum": list(audio.HEARING_MODELS)},
+        "language": _TEXT,
+        "response_format": {"enum": list(audio.HEARD_FORMATS)},
+        "stream": {"type": "boolean"},
+    }
+    form = {"type": "object", "required": ["file", "model"], "properties": properties}
+    operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    for kind in ("text/plain", "text/vtt", "text/event-stream"):
+        operation["responses"]["200"]["content"][kind] = {"schema": _TEXT}
+    return {"post": operation}
+
+
+def _speaking(body: dict[str, Any]) -> dict[str, Any]:
+    operation = _operation("The sound of a text, sent while it is made.", "Error")
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    sound = {"schema": {"type": "string", "format": "binary"}}
+    kinds = dict.fromkeys(MEDIA_TYPES.values(), sound)
+    operation["responses"]["200"]["content"] = {**kinds, "text/event-stream": {"schema": _TEXT}}
     return {"post": operation}
 
 

@@ -49,7 +49,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks, aclosing(self._pieces):
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            tasks.start_soon(until_gone, receive, tasks.cancel_scope)
             refused = await self._say(send)
             if refused is not None:
                 await mistake_response(scope["path"], refused)(scope, receive, send)
@@ -88,7 +88,7 @@ async def _send(send: Send, body: bytes, *, is_last: bool) -> None:
 
 async def whole(http: Request, pieces: Pieces, take: Callable[[Piece], object]) -> None:
     """Have every piece of the answer taken. Raises what the answer raises, and ClientDisconnect where nobody waits for it any more."""
-    await _while_there(http, _take_all(pieces, take))
+    await while_there(http, _take_all(pieces, take))
 
 
 async def _take_all(pieces: Pieces, take: Callable[[Piece], object]) -> None:
@@ -97,11 +97,12 @@ async def _take_all(pieces: Pieces, take: Callable[[Piece], object]) -> None:
             take(piece)
 
 
-async def _while_there(http: Request, work: Awaitable[None]) -> None:
+async def while_there(http: Request, work: Awaitable[None]) -> None:
+    """Do it as long as somebody waits for it. Raises the work's own error, and ClientDisconnect where nobody waits any more."""
     problem: VoicemindError | None = None
     is_done = False
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_gone, http.receive, tasks.cancel_scope)
+        tasks.start_soon(until_gone, http.receive, tasks.cancel_scope)
         try:
             await work
             is_done = True
@@ -114,7 +115,8 @@ async def _while_there(http: Request, work: Awaitable[None]) -> None:
         raise ClientDisconnect
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel the scope when the client goes away."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

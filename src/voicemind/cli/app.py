@@ -168,7 +168,7 @@ def pull_model(
     """
     from voicemind.cli import models as command
 
-    run(partial(command.pull_model, load_settings(), name))
+    run(partial(command.pull_models, load_settings(), name))
 
 
 @app.command()

@@ -49,6 +49,8 @@ ROLES = {
 }
 HOSTED = ("anthropic", "openai")
 """Language models that somebody else runs; each is an extra of the same name."""
+HOSTED_SPEECH = ("elevenlabs", "openai")
+"""The same for speech; these need no further library."""
 PAGE = Path(__file__).parent.parent / "static" / "index.html"
 DATABASE_LIMIT_S = 5
 
@@ -113,12 +115,26 @@ def hosted_model(settings: Settings) -> Check | None:
     if settings.llm not in HOSTED:
         return None
     name = settings.llm
+    return _hosted(settings, "hosted model", name, getattr(settings, f"{name}_model"))
+
+
+def hosted_speech(settings: Settings) -> list[Check]:
+    """The same for what hears and speaks."""
+    chosen = {capability: str(getattr(settings, capability)) for capability in ("stt", "tts")}
+    return [
+        _hosted(settings, f"hosted {ROLES[capability]}", name, getattr(settings, f"{name}_{capability}_model"))
+        for capability, name in chosen.items()
+        if name in HOSTED_SPEECH
+    ]
+
+
+def _hosted(settings: Settings, role: str, name: str, model: str) -> Check:
     if problem := settings.missing_key(name):
-        return Check("hosted model", "missing", problem, f"VOICEMIND_{name.upper()}_API_KEY=the key")
-    model, key = getattr(settings, f"{name}_model"), getattr(settings, f"{name}_api_key").get_secret_value()
+        return Check(role, "missing", problem, f"VOICEMIND_{name.upper()}_API_KEY=the key")
+    key = getattr(settings, f"{name}_api_key").get_secret_value()
     address = urlsplit(str(getattr(settings, f"{name}_base_url")))
     where = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
-    return Check("hosted model", "ok", f"{model} at {where} ({'key ********' if key else 'without a key'})")
+    return Check(role, "ok", f"{model} at {where} ({'key ********' if key else 'without a key'})")
 
 
 def reflection(settings: Settings) -> Check:
@@ -265,6 +281,7 @@ async def examined(settings: Settings, accepted: Mapping[str, tuple[str, ...]]) 
     found = [program(), *(provider(settings, capability, accepted[capability]) for capability in ROLES)]
     if (model := await to_thread.run_sync(model_file, settings) or hosted_model(settings)) is not None:
         found.insert(2, model)
+    found += hosted_speech(settings)
     found.append(reflection(settings))
     with anyio.move_on_after(DATABASE_LIMIT_S * 2):
         found.append(await database(settings))

@@ -19,8 +19,8 @@ def list_models(settings: Settings) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "size", "here", "licence", "about"):
         table.add_column(heading, overflow="fold")
-    for model in catalog.MODELS.values():
-        chosen = settings.llm == "local" and settings.llm_model == model.name
+    for model in (*catalog.MODELS.values(), catalog.SMART_TURN):
+        chosen = model in needed(settings)
         here = catalog.located(model, settings.cache_dir)
         table.add_row(
             model.name + (" *" if chosen else ""),
@@ -30,15 +30,26 @@ def list_models(settings: Settings) -> None:
             model.about,
         )
     out.print(table, soft_wrap=False)
-    note("* is the one that VOICEMIND_LLM_MODEL names. `voicemind models pull NAME` fetches one.")
+    note("* is what the settings name. `voicemind models pull NAME` fetches one.")
 
 
-async def pull_model(settings: Settings, name: str | None) -> None:
-    """Fetch a model, or the one that the settings need; what is already here stays. Raises Misconfigured or ProviderUnavailable."""
-    if name is None and settings.llm != "local":
+def needed(settings: Settings) -> tuple[catalog.Model, ...]:
+    """What the settings name and has to be on this machine."""
+    llm = (catalog.find(settings.llm_model),) if settings.llm == "local" else ()
+    return (*llm, *((catalog.SMART_TURN,) if settings.prosody == catalog.SMART_TURN.name else ()))
+
+
+async def pull_models(settings: Settings, name: str | None) -> None:
+    """Fetch the named model, or everything that the settings need. Raises Misconfigured or ProviderUnavailable."""
+    models = (catalog.weights(name),) if name else needed(settings)
+    if not models:
         note(f"VOICEMIND_LLM is {settings.llm}: no model is needed.")
-        return
-    model = catalog.find(name or settings.llm_model)
+    for model in models:
+        await _pull(settings, model)
+
+
+async def _pull(settings: Settings, model: catalog.Model) -> None:
+    """What is already here stays."""
     if (here := catalog.located(model, settings.cache_dir)) is not None:
         note(f"{model.name} is here: {here}")
         return

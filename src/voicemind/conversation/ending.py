@@ -29,10 +29,13 @@ LONGEST_SCRUB_WAIT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Times, all in seconds."""
+    """How a conversation goes on and ends; times are in seconds."""
 
     idle_s: float = 1800.0
     """Silence after which a live session ends."""
+
+    length_s: float = 7200.0
+    """How long a live session may last."""
 
     stale_s: float = 3600.0
     """Silence after which an open conversation is ended, live or not."""
@@ -48,16 +51,21 @@ class Patience:
 
     sweep_every_s: float = 15.0
 
+    resays_cut: bool = False
+    """Whether an agent that was interrupted is told what it had still wanted to say."""
+
     @classmethod
     def of(cls, settings: Settings) -> Patience:
         """As the settings want it."""
         return cls(
             idle_s=settings.session_timeout_minutes * 60,
+            length_s=settings.max_session_minutes * 60,
             stale_s=settings.stale_minutes * 60,
             reflection_s=settings.reflection_wait_s,
             end_s=settings.end_wait_s,
             detached_s=settings.detached_s,
             sweep_every_s=settings.sweep_every_s,
+            resays_cut=settings.resay_cut,
         )
 
 

@@ -1,51 +1,97 @@
-"""The conversations that are live in this process: how many there may be, and which session serves which."""
+"""The sessions that are live in this process: who may begin one, which serves which conversation, and how all of them end.
+
+Sessions run here and not where their sockets are: a connection may be lost, and its session waits for the next one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+import structlog
+from anyio.abc import TaskGroup
 
+from voicemind.clock import monotonic_s
+from voicemind.conversation.admission import RETRY_AFTER_S, Admission, Place
+from voicemind.conversation.opening import Opened
+from voicemind.conversation.roll_out import RollOut
 from voicemind.conversation.session import Session
-from voicemind.errors import Busy
+from voicemind.conversation.watching import Unwatched, Watch
+from voicemind.errors import AllTalking, Stopping, VoicemindError, leaves
 
-RETRY_AFTER_S = 10
+log = structlog.get_logger(__name__)
+
 END_LIMIT_S = 15.0
+STORING_SHARE = 0.25
+"""Of the time to drain, what is left for storing what was cut off."""
+
+Told = Callable[[int, float], None]
+"""Is told a newcomer's position in the queue, and for how many seconds they have waited."""
 
 
 class Live:
-    """At most `limit` sessions at once."""
+    """At most `limit` sessions at once, and `queue_places` newcomers who wait `queue_wait_s` at most. Sessions run inside `running`."""
 
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
+    def __init__(
+        self,
+        *,
+        limit: int,
+        queue_places: int = 0,
+        queue_wait_s: float = 30.0,
+        roll_out: RollOut | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.roll_out = roll_out or RollOut()
+        self.watch = watch or Unwatched()
+        self.is_draining = False
+        """Whether nobody is taken in any more."""
+        self._admission = Admission(limit, queue_places=queue_places, on_queue=self.watch.waiting)
+        self._queue_wait_s = queue_wait_s
         self._sessions: dict[tuple[str, str], Session] = {}
+        self._tasks: TaskGroup | None = None
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def refuse_when_full(self) -> None:
-        """Raises Busy where no further session may start."""
-        if len(self._sessions) >= self._limit:
-            raise Busy(
-                "Too many people are talking right now. Please try again in a moment.", retry_after_s=RETRY_AFTER_S
-            )
-
     @asynccontextmanager
-    async def serving(self, session: Session) -> AsyncGenerator[None]:
-        """The session is live inside this block. A session that already serves the conversation is asked to leave: the newer client wins."""
-        name = (session.opened.conversation.tenant, session.opened.conversation.id)
+    async def running(self) -> AsyncGenerator[None]:
+        """Sessions run inside this block; whoever is still talking at its end is told, and what they said is stored."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                if not self.is_draining:
+                    await self.shut_down()
+                self._tasks = None
+                tasks.cancel_scope.cancel()
+
+    def refuse_when_full(self, tenant: str, conversation_id: str | None = None) -> None:
+        """Raises AllTalking where no further session may begin or wait, Stopping where none may at all. Who is live already has a place."""
+        self._refuse_when_stopping()
+        if (tenant, conversation_id) not in self._sessions:
+            self._admission.refuse_when_full()
+
+    async def begin(
+        self, opened: Opened, build: Callable[[], Session], *, greet: bool, told: Told | None = None
+    ) -> Session:
+        """Have a new session serve the conversation as soon as there is a place. One that serves it already leaves: the newer client wins.
+
+        Raises AllTalking, Stopping, and what `build` raises. The session runs until it is over, whoever is there.
+        """
+        place = await self._place(opened, told)
+        try:
+            session = build()
+        except BaseException:
+            self._admission.give_back(place)
+            raise
+        name = _name(opened)
         older = self._sessions.get(name)
         self._sessions[name] = session
-        try:
-            if older is not None:
-                older.leave("replaced")
-                with anyio.move_on_after(END_LIMIT_S):
-                    await older.over.wait()
-            yield
-        finally:
-            if self._sessions.get(name) is session:
-                del self._sessions[name]
+        assert self._tasks is not None
+        self._tasks.start_soon(self._serve, session, place, older, greet)
+        return session
 
     async def end(self, tenant: str, conversation_id: str) -> None:
         """Have the session of this conversation finish, if there is one, and wait until its turns are stored."""
@@ -60,11 +106,88 @@ class Live:
         for session in self._sessions.values():
             session.doubt()
 
-    async def shut_down(self) -> None:
+    async def drain(self, within_s: float) -> None:
+        """Take nobody in any more, let what is being said be finished, and return once every session is over, `within_s` at the latest."""
+        self.is_draining = True
+        self._admission.dismiss()
+        sessions = list(self._sessions.values())
+        for session in sessions:
+            session.drain(within_s)
+        with anyio.CancelScope(shield=True), anyio.move_on_after(within_s * (1 - STORING_SHARE)):
+            for session in sessions:
+                await session.over.wait()
+        await self.shut_down(within_s=max(within_s * STORING_SHARE, 0.1))
+
+    async def shut_down(self, *, within_s: float = END_LIMIT_S) -> None:
         """Have every session store what it has and finish; its conversation can be gone on with after a restart."""
+        self.is_draining = True
+        self._admission.dismiss()
         sessions = list(self._sessions.values())
         for session in sessions:
             session.leave("shutdown")
-        with anyio.CancelScope(shield=True), anyio.move_on_after(END_LIMIT_S):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(within_s):
             for session in sessions:
                 await session.over.wait()
+
+    def _refuse_when_stopping(self) -> None:
+        if self.is_draining or self._tasks is None:
+            raise Stopping("This server is about to stop. Please try again in a moment.", retry_after_s=RETRY_AFTER_S)
+
+    async def _place(self, opened: Opened, told: Told | None) -> Place:
+        self.refuse_when_full(opened.conversation.tenant, opened.conversation.id)
+        place = self._admission.ask(in_exchange=_name(opened) in self._sessions)
+        began_s = monotonic_s()
+        try:
+            with anyio.move_on_after(self._queue_wait_s):
+                while place.position and not self.is_draining:
+                    if told:
+                        told(place.position, round(monotonic_s() - began_s, 1))
+                    await place.changed.wait()
+            self._refuse_when_stopping()
+            if place.position:
+                raise AllTalking(
+                    "Everybody is still talking. Please try again in a moment.", retry_after_s=RETRY_AFTER_S
+                )
+        except BaseException:
+            self._admission.give_back(place)
+            raise
+        return place
+
+    async def _serve(self, session: Session, place: Place, older: Session | None, greet: bool) -> None:
+        """The boundary of a conversation: whatever breaks it, its client is told and the server lives."""
+        began_s, end = monotonic_s(), ""
+        try:
+            if older is not None:
+                older.leave("replaced")
+                with anyio.move_on_after(END_LIMIT_S):
+                    await older.over.wait()
+                session.typed.inherit(older.typed)
+            session.entered.set()
+            self.watch.session_started(session.id, session.opened, session.channel)
+            await session.run(greet=greet)
+            end = session.reason
+        except Exception as error:  # noqa: BLE001 - the boundary of a conversation
+            end = _broken(session, error)
+        finally:
+            session.entered.set()
+            session.over.set()
+            if self._sessions.get(_name(session.opened)) is session:
+                del self._sessions[_name(session.opened)]
+            self._admission.give_back(place)
+            session.audience.over(session.reason)
+            self.watch.session_ended(session.id, session.opened, reason=end, seconds=monotonic_s() - began_s)
+
+
+def _name(opened: Opened) -> tuple[str, str]:
+    return opened.conversation.tenant, opened.conversation.id
+
+
+def _broken(session: Session, error: BaseException) -> str:
+    """Tell the client and the log; returns the code."""
+    while isinstance(error, BaseExceptionGroup):
+        error = next(leaves(error))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - narrowing loses the type
+    ours = error if isinstance(error, VoicemindError) else None
+    code = ours.code if ours else "internal_error"
+    log.error("conversation broke off", session_id=session.id, code=code, exc_info=None if ours else error)
+    session.audience.broken(ours)
+    return code

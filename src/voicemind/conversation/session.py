@@ -1,46 +1,60 @@
-"""One live conversation: it gives the engine its scene, keeps the transcript, and knows how to end."""
+"""One live conversation: it gives its engine a scene, outlives its client's connection, and knows how to end.
+
+    attached ⇄ detached ──► left ──► over
+
+It is left by the client (`end`), by time (`idle`, `length`, and `gone` where nobody came back), or by us (`replaced`, `shutdown`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 
 import anyio
 import structlog
+import uuid_utils
+from anyio.abc import TaskGroup
 
 from voicemind.clock import monotonic_s
-from voicemind.conversation.ending import Endings, Patience
+from voicemind.conversation.audience import Audience
+from voicemind.conversation.backdrop import Backdrop
+from voicemind.conversation.deadlines import Deadlines
+from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
+from voicemind.conversation.relay import BuildEngine, Relay
+from voicemind.conversation.typed import Typed
+from voicemind.conversation.watching import Unwatched, Watch
 from voicemind.engines.contract import (
     NOW,
     AgentTurn,
-    Engine,
     Event,
+    Hushed,
     Occasion,
     Over,
     Said,
-    Scene,
     StateChanged,
+    Trouble,
     UserTurn,
 )
-from voicemind.errors import VoicemindError
+from voicemind.errors import ProviderError, ProviderUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Piece
-from voicemind.mind.context import CHECKED_S
-from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
-from voicemind.mind.reply import Replies, Situation
+from voicemind.mind.reply import Replies
 from voicemind.store.contract import Store
-from voicemind.store.values import Modality, NewTurn, Turn
+from voicemind.store.values import Modality, NewTurn
 
 log = structlog.get_logger(__name__)
 
-Show = Callable[[Event], Awaitable[None]]
-BuildEngine = Callable[[Scene], Engine]
+ENDS = ("end", "idle", "length")
+"""Ways of leaving after which nobody goes on with the conversation."""
+CHANGED = "I have to go on in another way, because something failed here. Please say your last sentence again if it stays unanswered."
 
 
 class Session:
-    """A Scene for one engine. `run` serves until the conversation ends or the client leaves."""
+    """A Scene for its engines. `run` serves until the conversation ends or nobody comes back.
+
+    It begins attached. Raises what the first of `engines` raises where it cannot serve this conversation.
+    """
 
     def __init__(
         self,
@@ -50,80 +64,139 @@ class Session:
         store: Store,
         replies: Replies,
         endings: Endings,
-        build_engine: BuildEngine,
-        show: Show,
-        patience: Patience,
+        engines: Sequence[BuildEngine],
+        audience: Audience,
+        watch: Watch | None = None,
     ) -> None:
-        self.opened = opened
+        self.id = str(uuid_utils.uuid7())
+        self.audience = audience
         self.over = anyio.Event()
         """Set when everything is stored and nothing more will be shown."""
-        self._channel: Channel = channel
-        self._store, self._replies, self._endings, self._show = store, replies, endings, show
-        self._patience = patience
-        self._turns: list[Turn] = []
-        self._unreflected: tuple[str, ...] = ()
-        self._doubts = self._settled_doubts = 0
-        self._looked_s = 0.0
-        self._leaving = anyio.Event()
+        self.entered = anyio.Event()
+        """Set once the session before it is over, and what was typed there is known here."""
         self.reason = ""
-        self._active_at = monotonic_s()
-        self._waking = True
+        """Why it is being left; empty while it goes on."""
+        self.patience = endings.patience
+        self.typed = Typed()
+        self._replies, self._endings = replies, endings
+        self._watch = watch or Unwatched()
+        self._backdrop = Backdrop(opened, channel, store=store, endings=endings)
+        self._leaving, self._turned = anyio.Event(), anyio.Event()
+        now = monotonic_s()
+        self._deadlines = Deadlines(
+            self.patience.idle_s, self.patience.length_s, self.patience.detached_s, began_at=now, active_at=now
+        )
+        self._waking, self._draining = True, False
         self._state = StateChanged("listening")
-        self.engine = build_engine(self)
+        self._engines = Relay(self, engines)
+
+    @property
+    def opened(self) -> Opened:
+        """The conversation as it was last read."""
+        return self._backdrop.opened
+
+    @property
+    def channel(self) -> Channel:
+        """How the person talks."""
+        return self._backdrop.channel
+
+    @property
+    def state(self) -> StateChanged:
+        """What the client was last told that the agent does."""
+        return StateChanged("waking") if self._waking and self._state.state == "listening" else self._state
 
     def leave(self, reason: str) -> None:
-        """Finish: `end` and `idle` end the conversation for good, `gone`, `replaced` and `shutdown` leave it open for a while."""
+        """Finish: `end`, `idle` and `length` end the conversation for good, as `gone` does for who did not come back in time; others leave it open for a while."""
         if not self.reason or (self.reason == "gone" and reason == "replaced"):
             self.reason = reason
             self._leaving.set()
 
+    def detach(self) -> None:
+        """The client is gone: wait for it."""
+        if self._deadlines.gone_at is None:
+            self._deadlines.gone_at = monotonic_s()
+            self._engines.away()
+            self._watch.detached(self.id)
+            self._look_at_the_clock()
+            if self._draining:
+                self.leave("shutdown")
+
+    def attach(self) -> None:
+        """A client is back."""
+        self._deadlines.gone_at = None
+        self.touch()
+        self._engines.back()
+        self._look_at_the_clock()
+
     def touch(self) -> None:
         """The person did something."""
-        self._active_at = monotonic_s()
+        self._deadlines.active_at = monotonic_s()
+
+    def drain(self, within_s: float) -> None:
+        """Leave as soon as nothing is being said."""
+        self._draining = True
+        self.audience.draining(within_s)
+        self._leave_if_quiet()
 
     def doubt(self) -> None:
         """Something was erased: what was read before may be of it."""
-        self._doubts += 1
+        self._backdrop.doubt()
+
+    def hear(self, samples: bytes) -> None:
+        """What the microphone hears: 16-bit mono at 16 kHz. Never waits."""
+        self._watch.heard(self.id, samples)
+        self._engines.current.hear(samples)
+
+    async def read(self, text: str, *, message_id: str = "") -> bool:
+        """The person typed this; False where a message of this id had arrived before, which counts once."""
+        await self.entered.wait()
+        if not self.typed.is_new(message_id, text):
+            return False
+        await self._engines.current.read(text, message_id=message_id)
+        return True
+
+    async def interrupt(self) -> None:
+        """Stop talking; answered with Hushed, each time."""
+        await self._engines.current.interrupt()
+
+    def played(self, generation: int, ms: float) -> None:
+        """How much of a reply has left the client's loudspeaker, in milliseconds."""
+        self._engines.played(generation, ms)
 
     async def run(self, *, greet: bool) -> None:
-        """Serve. Raises StorageUnavailable where a turn could not be stored."""
+        """Serve. Raises StorageUnavailable where a turn could not be stored, ProviderError where no engine can go on."""
         closed = False
         try:
-            await self._prepare()
+            self._endings.back(self.opened)
+            await self._backdrop.prepare(wait_s=self.patience.reflection_s)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self.engine.run)
+                tasks.start_soon(self._perform, tasks)
                 tasks.start_soon(self._begin, greet)
-                tasks.start_soon(self._watch)
+                tasks.start_soon(self._watch_the_clock)
                 await self._leaving.wait()
-                await self.engine.finish()
+                await self._engines.current.finish()
                 tasks.cancel_scope.cancel()
             await self._close()
             closed = True
         finally:
             if not closed:
                 self._endings.left(self.opened)
-            self.engine.close()
+            self._engines.current.close()
             self.over.set()
-
-    async def _prepare(self) -> None:
-        """What was said before counts: in this conversation, and in others that have not become memory yet."""
-        opened = self.opened
-        self._endings.back(opened)
-        self._turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
-        doubts = self._doubts
-        self._unreflected = await self._endings.unreflected(opened, wait_s=self._patience.reflection_s)
-        self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
     async def user_said(self, text: str, *, modality: Modality, message_id: str = "") -> None:
         """Store the person's turn, then show it."""
         self.touch()
-        turn = await self._keep(NewTurn("user", text, heard=text, modality=modality))
-        await self._show(UserTurn(turn, message_id))
+        turn = await self._backdrop.keep(NewTurn("user", text, heard=text, modality=modality))
+        if modality == "text":
+            self.typed.stored(message_id)
+        self._watch.turn(self.id, turn)
+        self._tell(UserTurn(turn, message_id))
 
     async def agent_said(self, said: Said) -> None:
         """Store the agent's turn, then show it."""
         self.touch()
-        turn = await self._keep(
+        turn = await self._backdrop.keep(
             NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
         )
         log.info(
@@ -133,71 +206,90 @@ class Session:
             interrupted=said.interrupted,
             **said.timings_ms,
         )
-        await self._show(AgentTurn(said.generation, turn))
+        self._watch.turn(self.id, turn)
+        self._tell(AgentTurn(said.generation, turn))
 
     async def answer(self, occasion: Occasion = NOW) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands, and to this occasion."""
-        await self._look_again()
-        async with aclosing(self._replies.reply(self._situation(occasion))) as pieces:
+        await self._backdrop.look_again()
+        async with aclosing(self._replies.reply(self._backdrop.situation(occasion))) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def show(self, event: Event) -> None:
         """Let the client know. An agent whose mind is still being read is not yet listening but waking."""
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         if isinstance(event, StateChanged):
             self._state = event
-            if self._waking and event.state == "listening":
-                event = StateChanged("waking")
-        await self._show(event)
-
-    async def _look_again(self) -> None:
-        """Read anew what may have been erased since it was read: by us, or more than CHECKED_S ago by another process."""
-        if monotonic_s() - self._looked_s > CHECKED_S:
-            self.doubt()
-        while self._doubts != self._settled_doubts:
-            doubts, began_s = self._doubts, monotonic_s()
-            talk = await self._store.conversation(self.opened.conversation.tenant, self.opened.conversation.id)
-            unreflected = await self._endings.unreflected(self.opened)
-            self.opened, self._unreflected = replace(self.opened, conversation=talk), unreflected
-            self._settled_doubts, self._looked_s = doubts, began_s
-
-    def _situation(self, occasion: Occasion = NOW) -> Situation:
-        return Situation(
-            agent=self.opened.agent,
-            key=self.opened.key,
-            channel=self._channel,
-            history=messages_of(self._turns, supposing=occasion.supposing, silence_s=occasion.silence_s),
-            unreflected=self._unreflected,
-            person=self.opened.person,
-            intent_notes=self.opened.intent_notes,
-        )
-
-    async def _keep(self, turn: NewTurn) -> Turn:
-        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
-        self._turns.append(stored)
-        return stored
+            event = self.state
+            self._leave_if_quiet()
+        event = self._engines.numbered(event)
+        if isinstance(event, Hushed):
+            self._watch.interrupted(self.id)
+        self._watch.happened(self.id, event)
+        self.audience.show(event)
 
     async def _begin(self, greet: bool) -> None:
         """Read the mind into the model's cache while the greeting is said: the first answer then comes sooner."""
-        if greet and self.opened.agent.first_message and not self._turns:
-            await self.engine.greet(self.opened.agent.first_message)
+        if greet and self.opened.agent.first_message and not self._backdrop.turns:
+            await self._engines.current.greet(self.opened.agent.first_message)
         try:
-            await self._look_again()
-            await self._replies.warm(self._situation())
+            await self._backdrop.look_again()
+            await self._replies.warm(self._backdrop.situation())
         except VoicemindError as error:
             log.warning("the mind could not be read ahead", code=error.code)
         self._waking = False
-        await self.show(self._state)
+        self._tell(self._state)
 
-    async def _watch(self) -> None:
-        """End what has been silent for too long."""
-        while (left_s := self._active_at + self._patience.idle_s - monotonic_s()) > 0:  # noqa: ASYNC110 - every touch moves the moment
-            await anyio.sleep(left_s)
-        self.leave("idle")
+    async def _perform(self, tasks: TaskGroup) -> None:
+        """Let the engine serve; where it cannot go on, the next one does. Raises the last one's error."""
+        while True:
+            failure: BaseException = ProviderUnavailable("The engine stopped.", provider="engine")
+            try:
+                await self._engines.current.run()
+            except* ProviderError as group:
+                failure = next(leaves(group))
+            if self.reason:
+                return
+            if not self._engines.next():
+                raise failure
+            code = failure.code if isinstance(failure, ProviderError) else ""
+            log.warning("engine changed", conversation_id=self.opened.conversation.id, code=code)
+            self._watch.engine_changed(self.id, code)
+            self._tell(Trouble("engine_changed", CHANGED))
+            tasks.start_soon(self._read_again)
+
+    async def _read_again(self) -> None:
+        """What the engine that failed had not yet taken."""
+        for message_id, text in self.typed.unstored:
+            await self._engines.current.read(text, message_id=message_id)
+
+    def _look_at_the_clock(self) -> None:
+        self._turned.set()
+        self._turned = anyio.Event()
+
+    async def _watch_the_clock(self) -> None:
+        """End what has been silent or alone for too long."""
+        while True:
+            at, reason = self._deadlines.next()
+            left_s = at - monotonic_s()
+            if left_s <= 0:
+                self.leave(reason)
+                return
+            with anyio.move_on_after(left_s):
+                await self._turned.wait()
+
+    def _leave_if_quiet(self) -> None:
+        if self._draining and (
+            self._deadlines.gone_at is not None or (self._state.state == "listening" and not self.typed)
+        ):
+            self.leave("shutdown")
 
     async def _close(self) -> None:
-        if self.reason in ("end", "idle"):
+        if self.reason in ENDS or (self.reason == "gone" and self._deadlines.gone_at is not None):
             await self._endings.end(self.opened)
         elif self.reason != "replaced":
             self._endings.left(self.opened)
-        await self._show(Over(self.opened.conversation.id, self.reason, len(self._turns)))
+        self._tell(Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))

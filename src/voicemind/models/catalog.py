@@ -29,7 +29,7 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One weight file in GGUF format."""
+    """One weight file: a language model in GGUF format, or a smaller one in ONNX."""
 
     name: str
     file: str
@@ -85,8 +85,24 @@ MODELS: dict[str, Model] = {
 }
 
 
+SMART_TURN = Model(
+    name="smart-turn",
+    file="smart-turn-v3.2-cpu.onnx",
+    size=8_679_182,
+    sha256="2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+    licence="BSD-2-Clause",
+    about="hears whether somebody has finished speaking, for VOICEMIND_PROSODY",
+    mirror=Mirror(("pipecat-ai",), "1.14.0", 8_679_182),
+)
+
+
+def weights(name: str) -> Model:
+    """Whatever can be pulled under that name. Raises Misconfigured, which lists the names there are."""
+    return SMART_TURN if name == SMART_TURN.name else find(name)
+
+
 def find(name: str) -> Model:
-    """The model of that name. Raises Misconfigured, which lists the names there are."""
+    """The language model of that name. Raises Misconfigured, which lists the names there are."""
     model = MODELS.get(name)
     if model is None:
         raise Misconfigured("VOICEMIND_LLM_MODEL", f"there is no embedded model {name!r}", accepted=", ".join(MODELS))

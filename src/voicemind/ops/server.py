@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from voicemind.errors import Misconfigured
 from voicemind.ops.connections import Patience, connection_class
+from voicemind.ops.sockets import SocketPatience, socket_class
 
 STOP_LIMIT_S = 10
 """How long open requests may take to finish once the server stops, in seconds."""
@@ -41,6 +42,7 @@ async def listening(
     port: int,
     largest_frame: int,
     patience: Patience = Patience(),  # noqa: B008 - frozen
+    sockets: SocketPatience = SocketPatience(),  # noqa: B008 - frozen
 ) -> AsyncGenerator[str]:
     """Serve the application inside this block; yields its address. `port` 0 takes a free one; `largest_frame` is in bytes.
 
@@ -51,8 +53,11 @@ async def listening(
             app,
             http=connection_class(patience),
             timeout_keep_alive=patience.idle_s,  # type: ignore[arg-type]  # goes to call_later, which takes fractions
-            ws="websockets-sansio",
+            ws=socket_class(sockets),
             ws_max_size=largest_frame,
+            ws_ping_interval=sockets.ping_s,
+            ws_ping_timeout=sockets.pong_s,
+            ws_per_message_deflate=False,  # sound does not shrink, and each socket would hold a window of its own
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -1,6 +1,6 @@
 /** The page's side of the loudspeaker: hands replies to the audio thread and knows what was heard of them. */
 import type { ReplySound } from '../talk/wire.ts';
-import { PLAYBACK, type FromPlayback, type ToPlayback } from './messages.ts';
+import { PLAYBACK, type Dry, type FromPlayback, type ToPlayback } from './messages.ts';
 import type { Heard } from './playout.ts';
 import playbackUrl from './playback.worklet.ts?worker&url';
 
@@ -13,9 +13,11 @@ export interface Figures {
   underruns: number;
   /** From the last request to be silent until the last sample that was not; null before the first. */
   interruptedToSilentMs: number | null;
+  /** How many samples of that left after the audio thread had heard of the request, the fade included; null before the first. */
+  samplesUntilSilent: number | null;
 }
 
-const figures: Figures = { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null };
+const figures: Figures = { playedPeak: 0, playedMs: 0, underruns: 0, interruptedToSilentMs: null, samplesUntilSilent: null };
 window.__voicemind = figures;
 
 declare global {
@@ -30,8 +32,12 @@ export interface Loudspeaker {
   /** How loud it is, 0 to 1. */
   readonly level: number;
   play(sound: ReplySound): void;
-  /** Silences this reply and those before it; what still comes of them is dropped. */
-  flush(generation: number): void;
+  /** Silences this reply and those before it; what still comes of them is dropped, unless this one may go on (`more`). */
+  flush(generation: number, options: { more: boolean }): void;
+  /** Plays a reply softly (`gain`, 0 to 1), or as loud as before (1). */
+  duck(generation: number, gain: number): void;
+  /** Silences everything; the numbers of the replies begin again. */
+  reset(): void;
   close(): void;
 }
 
@@ -39,6 +45,8 @@ export interface LoudspeakerListener {
   /** How far a reply has been played. `settled`: it ran out or was silenced, so this is worth telling at once. */
   played(heard: Heard, options: { settled: boolean }): void;
   busyChanged(busy: boolean): void;
+  /** How often replies have run dry by now; comes all the time. */
+  measured(dry: Dry): void;
 }
 
 /** Opens the loudspeaker on a context; the caller closes both. */
@@ -70,8 +78,16 @@ class WorkletLoudspeaker implements Loudspeaker {
     this.#tell({ type: 'sound', sound });
   }
 
-  flush(generation: number): void {
-    this.#tell({ type: 'flush', generation, askedAt: this.#context.currentTime });
+  flush(generation: number, { more }: { more: boolean }): void {
+    this.#tell({ type: 'flush', generation, more, askedAt: this.#context.currentTime });
+  }
+
+  duck(generation: number, gain: number): void {
+    this.#tell({ type: 'duck', generation, gain });
+  }
+
+  reset(): void {
+    this.#tell({ type: 'reset' });
   }
 
   close(): void {
@@ -91,7 +107,8 @@ class WorkletLoudspeaker implements Loudspeaker {
         this.level = message.level;
         figures.playedPeak = Math.max(figures.playedPeak, message.peak);
         figures.playedMs = this.#playedMsBefore + message.playedMs;
-        figures.underruns = this.#underrunsBefore + message.underruns;
+        figures.underruns = this.#underrunsBefore + message.dry.underruns;
+        this.#listener.measured(message.dry);
         if (message.heard && message.busy) this.#listener.played(this.#outside(message.heard), { settled: false });
         this.#setBusy(message.busy);
         break;
@@ -104,6 +121,7 @@ class WorkletLoudspeaker implements Loudspeaker {
         break;
       case 'silent':
         figures.interruptedToSilentMs = message.ms;
+        figures.samplesUntilSilent = message.samples;
         break;
     }
   }

@@ -9,15 +9,26 @@ const REPORT_S = 0.02;
 class Playback extends AudioWorkletProcessor {
   readonly #playout = new Playout(sampleRate);
   #resampler: Resampler | null = null;
-  #resampling = '';
+  #resampling = 0;
+  /** What follows without a jump, as a reply and a position in it. */
+  #follows = '';
   #reportedAt = 0;
   #askedAt: number | null = null;
+  #flushedAt = 0;
 
   constructor() {
     super();
     this.port.onmessage = ({ data }: MessageEvent<ToPlayback>): void => {
-      if (data.type === 'sound') this.#keep(data.sound);
-      else this.#flush(data.generation, data.askedAt);
+      switch (data.type) {
+        case 'sound':
+          return this.#keep(data.sound);
+        case 'flush':
+          return this.#flush(data);
+        case 'duck':
+          return this.#playout.duck(data.generation, data.gain);
+        case 'reset':
+          return this.#playout.reset();
+      }
     };
   }
 
@@ -34,22 +45,25 @@ class Playback extends AudioWorkletProcessor {
 
   #keep({ generation, position, rateHz, samples }: Extract<ToPlayback, { type: 'sound' }>['sound']): void {
     if (!this.#playout.takes(generation)) return;
-    const resampling = `${generation}/${rateHz}`;
-    if (this.#resampler === null || this.#resampling !== resampling) {
+    if (this.#resampler === null || this.#resampling !== rateHz) {
       this.#resampler = new Resampler(rateHz, sampleRate);
-      this.#resampling = resampling;
-    }
+      this.#resampling = rateHz;
+    } else if (this.#follows !== `${generation}/${position}`) this.#resampler.reset();
+    this.#follows = `${generation}/${position + samples.length}`;
     this.#playout.push(this.#resampler.push(toFloats(samples)), { generation, ms: (position / rateHz) * 1000 });
   }
 
-  #flush(generation: number, askedAt: number): void {
-    if (!this.#playout.silent) this.#askedAt = askedAt;
-    this.#tell({ type: 'flushed', heard: this.#playout.flush(generation) });
+  #flush({ generation, more, askedAt }: Extract<ToPlayback, { type: 'flush' }>): void {
+    if (!this.#playout.silent && this.#askedAt === null) {
+      this.#askedAt = askedAt;
+      this.#flushedAt = currentFrame;
+    }
+    this.#tell({ type: 'flushed', heard: this.#playout.flush(generation, { more }) });
   }
 
   #tellSilence(askedAt: number, samples: number): void {
     this.#askedAt = null;
-    this.#tell({ type: 'silent', ms: (currentTime + samples / sampleRate - askedAt) * 1000 });
+    this.#tell({ type: 'silent', ms: (currentTime + samples / sampleRate - askedAt) * 1000, samples: currentFrame + samples - this.#flushedAt });
   }
 
   #report(played: Float32Array): void {
@@ -61,7 +75,7 @@ class Playback extends AudioWorkletProcessor {
       level: loudness(played),
       peak: this.#playout.peak,
       playedMs: (this.#playout.playedSamples / sampleRate) * 1000,
-      underruns: this.#playout.underruns,
+      dry: { underruns: this.#playout.underruns, gapMs: this.#playout.gapMs },
     });
   }
 

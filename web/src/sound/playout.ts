@@ -9,9 +9,11 @@ export interface PlayoutTimes {
   stepMs: number;
   mostPrefillMs: number;
   fadeMs: number;
+  /** How long the way from full loudness to none takes, where a reply is ducked. */
+  rampMs: number;
 }
 
-const TIMES: PlayoutTimes = { prefillMs: 200, stepMs: 40, mostPrefillMs: 400, fadeMs: 5 };
+const TIMES: PlayoutTimes = { prefillMs: 200, stepMs: 40, mostPrefillMs: 400, fadeMs: 5, rampMs: 20 };
 
 /** How far a reply has been played, in milliseconds since it began. */
 export interface Heard {
@@ -30,9 +32,14 @@ interface Marker extends Heard {
  *     idle ──push──> filling ──prefill reached, or nothing more came for as long──> playing ──empty──> idle
  *                                                                                    │
  *     any ──flush──> fading (5 ms) ──> idle, or on with a later reply <──────────────┘
+ *
+ * A flush closes a reply: what still comes of it is dropped. A flush with `more` leaves it open, for after a false alarm the server goes on
+ * with what it had cut off, and that is new.
  */
 export class Playout {
+  /** How often a reply ran dry and went on. */
   underruns = 0;
+  #gapSamples = 0;
   /** The largest sample played so far, 0 to 1. */
   peak = 0;
   playedSamples = 0;
@@ -51,6 +58,10 @@ export class Playout {
   #newest = -1;
   #floor = -1;
   #drained: number | null = null;
+  /** Samples of silence since a reply ran dry; null where none did. */
+  #dry: number | null = null;
+  #duck: { generation: number; gain: number } | null = null;
+  #gain = 1;
 
   constructor(rateHz: number, times: Partial<PlayoutTimes> = {}) {
     this.#rateHz = rateHz;
@@ -82,7 +93,8 @@ export class Playout {
   push(samples: Float32Array, { generation, ms }: Heard): boolean {
     if (!this.takes(generation) || !this.#hasRoom(samples.length)) return false;
     if (samples.length === 0) return true;
-    if (this.#drained === generation) this.#underrun();
+    if (this.#drained === generation) this.#prefillMs = Math.min(this.#times.mostPrefillMs, this.#prefillMs + this.#times.stepMs);
+    else if (this.#drained !== null) this.#dry = null;
     this.#drained = null;
     this.#newest = generation;
     this.#markers.push({ at: this.#written, generation, ms });
@@ -98,17 +110,27 @@ export class Playout {
   /** Fills `output` with what is played next. */
   pull(output: Float32Array): void {
     output.fill(0);
-    let offset = this.#pullFade(output);
+    const offset = this.#pullFade(output);
     if (!this.#playing) this.#wait(output.length);
     if (this.#playing) {
       const count = Math.min(output.length - offset, this.#written - this.#read);
-      for (let index = 0; index < count; index++) output[offset++] = this.#ring[(this.#read + index) % this.#ring.length]!;
+      this.#render(output.subarray(offset, offset + count));
       this.#read += count;
       this.playedSamples += count;
       this.#passMarkers();
       if (this.#read === this.#written) this.#drain();
     }
     for (const sample of output) this.peak = Math.max(this.peak, Math.abs(sample));
+  }
+
+  /** Plays a reply softly, or with a gain of 1 as loud as before; another reply is as loud as ever. */
+  duck(generation: number, gain: number): void {
+    this.#duck = gain < 1 ? { generation, gain: Math.max(0, gain) } : null;
+  }
+
+  /** How long replies were silent in all where they had run dry. */
+  get gapMs(): number {
+    return (this.#gapSamples / this.#rateHz) * 1000;
   }
 
   /** How far the reply that sounds now, or sounded last, has been played. */
@@ -126,18 +148,35 @@ export class Playout {
   }
 
   /** Silences this reply and all before it, with a short fade. Says how much of the reply was played; null when a later one sounds already. */
-  flush(generation: number): Heard | null {
+  flush(generation: number, { more = false } = {}): Heard | null {
     const heard = this.#heardOf(generation);
     const later = this.#markers.findIndex((marker) => marker.generation > generation);
     const end = later < 0 ? this.#written : this.#markers[later]!.at;
-    this.#floor = Math.max(this.#floor, generation);
-    this.#drained = null;
+    if (more && this.#floor === generation) this.#floor = generation - 1;
+    this.#floor = Math.max(this.#floor, more ? generation - 1 : generation);
+    this.#drained = this.#dry = this.#duck = null;
     if (end <= this.#read) return heard;
     if (this.#playing) this.#fadeUntil(end);
     this.#read = end;
     this.#markers = later < 0 ? [] : this.#markers.slice(later);
     if (this.#read === this.#written) this.#playing = false;
     return heard;
+  }
+
+  /** Silences everything and forgets the numbers of the replies: a new session counts from the start. */
+  reset(): void {
+    this.flush(this.#newest);
+    this.#newest = this.#floor = -1;
+    this.#markers = [];
+  }
+
+  #render(output: Float32Array): void {
+    const wanted = this.#duck?.generation === this.#markers[0]?.generation ? (this.#duck?.gain ?? 1) : 1;
+    const step = 1000 / (this.#times.rampMs * this.#rateHz);
+    for (let index = 0; index < output.length; index++) {
+      this.#gain = this.#gain < wanted ? Math.min(wanted, this.#gain + step) : Math.max(wanted, this.#gain - step);
+      output[index] = this.#ring[(this.#read + index) % this.#ring.length]! * this.#gain;
+    }
   }
 
   #heardOf(generation: number): Heard | null {
@@ -150,7 +189,7 @@ export class Playout {
     const length = Math.min(Math.round((this.#times.fadeMs / 1000) * this.#rateHz), end - this.#read);
     this.#fade = new Float32Array(length);
     for (let index = 0; index < length; index++) {
-      this.#fade[index] = this.#ring[(this.#read + index) % this.#ring.length]! * (1 - (index + 1) / length);
+      this.#fade[index] = this.#ring[(this.#read + index) % this.#ring.length]! * this.#gain * (1 - (index + 1) / length);
     }
   }
 
@@ -163,10 +202,12 @@ export class Playout {
 
   #wait(samples: number): void {
     const held = this.#written - this.#read;
+    if (this.#dry !== null) this.#dry += samples;
     if (held === 0) return;
     this.#waited += samples;
     const enough = (this.#prefillMs / 1000) * this.#rateHz;
     this.#playing = held >= enough || this.#waited >= enough;
+    if (this.#playing && this.#dry !== null) this.#underrun(this.#dry - samples);
   }
 
   #passMarkers(): void {
@@ -185,11 +226,13 @@ export class Playout {
     const heard = this.heard;
     if (heard) this.#finished.push(heard);
     this.#drained = heard?.generation ?? null;
+    this.#dry = 0;
   }
 
-  #underrun(): void {
+  #underrun(samples: number): void {
     this.underruns++;
-    this.#prefillMs = Math.min(this.#times.mostPrefillMs, this.#prefillMs + this.#times.stepMs);
+    this.#gapSamples += samples;
+    this.#dry = null;
   }
 
   #hasRoom(samples: number): boolean {

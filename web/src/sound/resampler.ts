@@ -34,6 +34,12 @@ export class Resampler {
     this.#next = this.#half * this.#up;
   }
 
+  /** Forgets what went before, where what comes next does not follow it. */
+  reset(): void {
+    this.#history = new Float32Array(this.#half);
+    this.#next = this.#half * this.#up;
+  }
+
   /** The samples that can be computed now; about 1.5 ms of sound stays inside until more comes. */
   push(input: Float32Array): Float32Array {
     if (this.#up === this.#down) return input;

@@ -20,6 +20,8 @@ export interface Wanted {
   channel: Channel;
   /** Goes on with this conversation instead of a new one. */
   conversationId?: string;
+  /** False where the agent has greeted already. */
+  greet?: boolean;
 }
 
 export interface Reflection {
@@ -55,12 +57,13 @@ export const serverApi: Api = {
     return agents;
   },
 
-  async openSession({ agent, user, channel, conversationId }) {
+  async openSession({ agent, user, channel, conversationId, greet }) {
     return ask<VoiceSession>('api/voice-sessions', {
       agent,
       channel,
       ...(user === '' ? {} : { user_id: user }),
       ...(conversationId === undefined ? {} : { conversation_id: conversationId }),
+      ...(greet === undefined ? {} : { greet }),
     });
   },
 

@@ -1,4 +1,5 @@
 /** Says in plain words why a connection closed, and whether it makes sense to go on. Pure. */
+import { Refused } from './api.ts';
 
 export interface Closing {
   title: string;
@@ -6,6 +7,8 @@ export interface Closing {
   /** Whether the same conversation can be taken up again. */
   canGoOn: boolean;
 }
+
+const UNKNOWN = 4404;
 
 const CLOSINGS: Record<number, Closing> = {
   1001: { title: 'The server is restarting.', advice: 'What was said is kept. You can go on in a moment.', canGoOn: true },
@@ -26,11 +29,37 @@ const CLOSINGS: Record<number, Closing> = {
     advice: 'Its speech or language model is not available on the server. Try again later, or ask whoever runs this server.',
     canGoOn: false,
   },
-  4404: { title: 'The server does not know this conversation any more.', advice: 'Please start a new one.', canGoOn: false },
+  4401: { title: 'The server did not let this page in.', advice: 'Its permission has run out. Go on, and give your key again if you are asked.', canGoOn: true },
+  4409: {
+    title: 'This conversation goes on somewhere else.',
+    advice: 'It was opened in another window or on another device. You can bring it back here.',
+    canGoOn: true,
+  },
+  [UNKNOWN]: { title: 'The server does not know this conversation any more.', advice: 'Please start a new one.', canGoOn: false },
 };
+
+const FINAL = new Set([1000, 1008, 4000, 4001, 4401, 4404, 4409]);
+
+/** Whether a socket that closed like this was meant to; after every other code the page tries again by itself. */
+export function isFinal(code: number): boolean {
+  return FINAL.has(code);
+}
 
 const LOST: Closing = { title: 'The connection was lost.', advice: 'What was said is kept. You can go on with this conversation.', canGoOn: true };
 
 export function wordsForClosing(code: number): Closing {
   return CLOSINGS[code] ?? LOST;
+}
+
+/** Whether the conversation itself has ended meanwhile: there is nothing to go on with, but something to remember. */
+export function hasEnded(reason: unknown): boolean {
+  return reason === 'already_ended' || (reason instanceof Refused && reason.status === 409);
+}
+
+/** The words for a server that no longer gives an address for the conversation. */
+export function wordsForRefusal(error: unknown): Closing {
+  if (!(error instanceof Refused)) return LOST;
+  if (error.status === 401 || error.status === 403) return CLOSINGS[4401]!;
+  if (error.status === 404) return CLOSINGS[UNKNOWN]!;
+  return { ...LOST, title: error.message };
 }

@@ -1,10 +1,14 @@
 /** One person's talk with one agent, from Start to what was remembered: joins the connection, the voice and the thread. */
 import type { OpenSounds } from '../sound/audio.ts';
 import { NoMicrophone, type MicrophoneProblem } from '../sound/microphone.ts';
-import { Refused, type Agent, type Api, type Channel, type Reflection } from './api.ts';
-import { wordsForClosing, type Closing } from './closing.ts';
+import { Refused, type Agent, type Api, type Channel, type VoiceSession } from './api.ts';
+import { hasEnded, wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
+import { Line, type LineListener } from './line.ts';
+import { Memory } from './memory.svelte.ts';
+import { messageId } from './outbox.ts';
+import { shownIn, type Phase, type Shown } from './phases.ts';
 import { emptyThread, grow, type Happening, type Thread } from './thread.ts';
-import type { OpenTransport, Transport, TransportListener } from './transport.ts';
+import type { OpenTransport } from './transport.ts';
 import { Voice } from './voice.svelte.ts';
 import type { AgentState, ReplySound, ServerEvent } from './wire.ts';
 
@@ -14,27 +18,23 @@ export interface Means {
   openSounds: OpenSounds;
 }
 
-/**
- *     choosing → opening → talking → closing → over
- *                   ↑         ↓                  ↑
- *                   └─────── lost ───────────────┘
- */
-export type Phase = 'choosing' | 'opening' | 'talking' | 'lost' | 'closing' | 'over';
-
-/** What the state word says. */
-export type Shown = AgentState | 'connecting' | 'lost' | 'ended';
-
-export type Remembering = 'asking' | 'pending' | 'failed' | 'done';
-
 export interface Notice {
   title: string;
   advice?: string;
 }
 
-const WAIT_FOR_COMPLETE_MS = 1500;
+/** Where the time of a reply went, by the names of the server. */
+export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
 
-export class Talk implements TransportListener {
+const WAIT_FOR_COMPLETE_MS = 1500;
+const TIMINGS_KEPT = 50;
+/** Reasons for which a session is over, but not its conversation: the close code says more. */
+const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
+const DRAINING: Notice = { title: 'The server is about to restart.', advice: 'What is being said is finished first; then the conversation goes on by itself.' };
+
+export class Talk implements LineListener {
   readonly voice: Voice;
+  readonly memory: Memory;
   phase: Phase = $state('choosing');
   agent: Agent | null = $state.raw(null);
   channel: Channel = $state('voice');
@@ -45,44 +45,45 @@ export class Talk implements TransportListener {
   closing: Closing | null = $state.raw(null);
   /** The server wants a key before it does this. */
   needsKeyFor: (() => void) | null = $state.raw(null);
-  remembering: Remembering = $state('asking');
-  reflection: Reflection | null = $state.raw(null);
+  /** 1 for who comes next; null for who does not wait. */
+  placeInQueue: number | null = $state(null);
+  /** Of the last replies, oldest first. */
+  timings: readonly Timing[] = $state.raw([]);
 
   #serverState: AgentState | null = $state(null);
   readonly #means: Means;
   #user = '';
   #conversationId: string | null = null;
-  #transport: Transport | null = null;
+  #wsUrl = '';
+  #line: Line | null = null;
+  /** The reply that the server cut off last; it may go on. */
+  #cut: number | null = null;
   /** Counts openings, so that one that was given up does not go on when its answer comes late. */
   #opening = 0;
   #completed: (() => void) | null = null;
 
   constructor(means: Means) {
     this.#means = means;
+    this.memory = new Memory(means.api);
     this.voice = new Voice(means.openSounds, {
-      heard: (heard) => this.#transport?.send({ type: 'played', ...heard }),
-      frame: ({ samples, captured }) => {
-        if (this.phase === 'talking') this.#transport?.sendSound(samples, captured);
+      heard: (heard) => this.#line?.send({ type: 'played', ...heard }),
+      frame: (frame) => {
+        if (this.#talks) this.#line?.sendSound(frame);
       },
+      ranDry: (dry) => this.#line?.send({ type: 'metrics', ...dry }),
       microphoneGone: () => {
         this.notice = { title: 'The microphone went away.', advice: 'You can go on by typing, or end and start again with another microphone.' };
       },
     });
   }
 
+  /** Whether the person can say something, although it may take a moment until it arrives. */
+  get #talks(): boolean {
+    return this.phase === 'talking' || this.phase === 'reconnecting';
+  }
+
   get shown(): Shown {
-    switch (this.phase) {
-      case 'choosing':
-      case 'opening':
-        return this.#serverState === 'waking' ? 'waking' : 'connecting';
-      case 'talking':
-        return this.voice.sounding ? 'speaking' : (this.#serverState ?? 'listening');
-      case 'lost':
-        return 'lost';
-      case 'closing':
-      case 'over':
-        return 'ended';
-    }
+    return shownIn(this.phase, { server: this.#serverState, sounding: this.voice.sounding });
   }
 
   /** Begins a new conversation; must be called in a click. */
@@ -92,7 +93,8 @@ export class Talk implements TransportListener {
     this.#user = user;
     this.#conversationId = null;
     this.thread = emptyThread;
-    this.reflection = null;
+    this.memory.forget();
+    this.timings = [];
     this.voice.muted = false;
     await this.#open(() => void this.start(agent, { user, channel }));
   }
@@ -112,42 +114,53 @@ export class Talk implements TransportListener {
     try {
       if (this.channel === 'voice') await this.voice.open();
       const session = opening === this.#opening ? await this.#openSession() : null;
-      if (session && opening === this.#opening) this.#connect(session.wsUrl, session.conversationId);
+      if (session && opening === this.#opening) this.#connect(session);
     } catch (error) {
       if (opening !== this.#opening) return;
       this.#release();
+      if (hasEnded(error) && before === 'lost') return void (await this.#finish());
       this.phase = before;
       this.#explain(error, again);
     }
   }
 
-  #openSession() {
+  #openSession(): Promise<VoiceSession> {
     const wanted = { agent: this.agent?.slug ?? '', user: this.#user, channel: this.channel };
-    return this.#means.api.openSession(this.#conversationId === null ? wanted : { ...wanted, conversationId: this.#conversationId });
+    if (this.#conversationId === null) return this.#means.api.openSession(wanted);
+    return this.#means.api.openSession({ ...wanted, conversationId: this.#conversationId, greet: this.thread.turns.length === 0 });
   }
 
-  #connect(wsUrl: string, conversationId: string): void {
+  #connect({ wsUrl, conversationId }: VoiceSession): void {
     this.#conversationId = conversationId;
+    this.#wsUrl = wsUrl;
     this.#grow({ type: 'connected' });
-    this.#transport = this.#means.openTransport(wsUrl, this);
+    this.#line = new Line(wsUrl, { openTransport: this.#means.openTransport, address: () => this.#address() }, this);
   }
 
-  say(text: string): void {
-    if (this.phase !== 'talking' || text.trim() === '') return;
-    this.#grow({ type: 'typed', text: text.trim() });
-    this.#transport?.send({ type: 'text', text: text.trim() });
+  /** For another socket of this conversation; where there are tickets, each lets one socket in. */
+  async #address(): Promise<string> {
+    if (new URL(this.#wsUrl, document.baseURI).searchParams.has('ticket')) this.#wsUrl = (await this.#openSession()).wsUrl;
+    return this.#wsUrl;
+  }
+
+  say(said: string): void {
+    const text = said.trim();
+    if (!this.#talks || text === '') return;
+    const id = messageId();
+    this.#grow({ type: 'typed', text, id });
+    this.#line?.send({ type: 'text', text, id });
   }
 
   interrupt(): void {
-    if (this.phase !== 'talking') return;
-    this.voice.hush();
-    this.#transport?.send({ type: 'interrupt' });
+    if (!this.#talks) return;
+    this.voice.silence();
+    this.#line?.send({ type: 'interrupt' });
   }
 
   /** Ends the conversation and waits for what was remembered; an opening that is not done yet is given up. */
   async end(): Promise<void> {
     if (this.phase === 'opening' && this.thread.turns.length === 0) return this.#giveUp();
-    if (!['talking', 'opening', 'lost'].includes(this.phase)) return;
+    if (!['talking', 'reconnecting', 'opening', 'lost'].includes(this.phase)) return;
     const talking = this.phase === 'talking';
     this.#opening++;
     this.phase = 'closing';
@@ -169,7 +182,7 @@ export class Talk implements TransportListener {
         clearTimeout(timer);
         resolve();
       };
-      this.#transport?.send({ type: 'end' });
+      this.#line?.send({ type: 'end' });
     });
   }
 
@@ -183,25 +196,18 @@ export class Talk implements TransportListener {
 
   /** Asks what was remembered, again if it was not ready. */
   async remember(): Promise<void> {
-    const conversationId = this.#conversationId;
-    if (conversationId === null) return;
-    this.remembering = 'asking';
+    if (this.#conversationId === null) return;
     this.notice = null;
-    try {
-      const reflection = await this.#means.api.end(conversationId);
-      if (conversationId !== this.#conversationId) return;
-      this.reflection = reflection;
-      this.remembering = reflection ? 'done' : 'pending';
-    } catch (error) {
-      if (conversationId !== this.#conversationId) return;
-      this.remembering = 'failed';
-      this.#explain(error, () => void this.remember());
-    }
+    const failure = await this.memory.ask(this.#conversationId);
+    if (failure !== null) this.#explain(failure, () => void this.remember());
   }
 
-  /** Back to the choice of an agent. */
+  /** Back to the choice of an agent. What takes a session up again is in this page alone, so the session ends with it. */
   leave(): void {
+    this.voice.close();
+    this.#line?.send({ type: 'end' });
     this.#giveUp();
+    this.memory.forget();
     this.#conversationId = null;
     this.notice = null;
     this.closing = null;
@@ -212,8 +218,10 @@ export class Talk implements TransportListener {
       case 'ready':
         this.phase = 'talking';
         this.closing = null;
+        this.placeInQueue = null;
         break;
       case 'state':
+      case 'resumed':
         this.#serverState = event.state;
         break;
       case 'agent_response':
@@ -221,47 +229,92 @@ export class Talk implements TransportListener {
         this.#grow(event);
         break;
       case 'transcript':
+      case 'heard':
+      case 'tool_call':
         this.#grow(event);
         break;
       case 'audio_chunk':
-        this.voice.play(event);
+        this.sound(event);
         break;
       case 'interrupted':
+        this.#cut = event.generation;
         this.voice.hush(event.generation);
         this.#grow(event);
+        break;
+      case 'ducked':
+        this.voice.duck(event.generation, event.gain);
+        break;
+      case 'metrics':
+        this.timings = [...this.timings, event].slice(-TIMINGS_KEPT);
+        break;
+      case 'queue':
+        this.placeInQueue = event.position;
+        break;
+      case 'draining':
+        this.notice = DRAINING;
         break;
       case 'error':
         this.notice = { title: event.message };
         break;
       case 'complete':
-        this.#complete();
+        if (this.#completed || !GOES_ON.has(event.reason)) this.#complete();
         break;
+      case 'ack':
       case 'other':
         break;
     }
   }
 
   sound(sound: ReplySound): void {
+    if (sound.generation === this.#cut) {
+      this.#cut = null;
+      this.#grow({ type: 'went_on', generation: sound.generation });
+    }
     this.voice.play(sound);
   }
 
   /** The server ended the conversation, because it was asked to or because nothing happened for long. */
   #complete(): void {
     if (this.#completed) this.#completed();
-    else if (this.phase === 'talking') {
+    else if (this.#talks) {
       this.phase = 'closing';
       void this.#finish();
     }
   }
 
-  closed(code: number): void {
-    this.#transport = null;
+  lost(): void {
     if (this.#completed) return this.#completed();
-    if (this.phase !== 'opening' && this.phase !== 'talking') return;
+    if (this.phase === 'talking') this.phase = 'reconnecting';
+  }
+
+  back({ renewed }: { renewed: boolean }): void {
+    if (this.notice === DRAINING) this.notice = null;
+    if (renewed) {
+      this.voice.renew();
+      this.#cut = null;
+      this.#grow({ type: 'connected' });
+    } else this.voice.tellHeard();
+    if (this.phase === 'reconnecting') this.phase = 'talking';
+  }
+
+  closed(code: number, reason: string): void {
+    if (hasEnded(reason) && this.#talks) return this.#complete();
+    this.#lose(wordsForClosing(code));
+  }
+
+  refused(error: unknown): void {
+    if (hasEnded(error) && this.#talks) return this.#complete();
+    this.#lose(wordsForRefusal(error));
+    if (error instanceof Refused && error.status === 401) this.needsKeyFor = (): void => void this.goOn();
+  }
+
+  #lose(closing: Closing): void {
+    this.#line = null;
+    if (this.#completed) return this.#completed();
+    if (this.phase !== 'opening' && !this.#talks) return;
     this.#opening++;
     this.#release();
     this.#grow({ type: 'settled' });
-    const closing = wordsForClosing(code);
     if (this.thread.turns.length === 0 && !closing.canGoOn) {
       this.phase = 'choosing';
       this.notice = closing;
@@ -287,7 +340,9 @@ export class Talk implements TransportListener {
 
   #release(): void {
     this.voice.close();
-    this.#transport?.close();
-    this.#transport = null;
+    this.#line?.close();
+    this.#line = null;
+    this.#cut = null;
+    this.placeInQueue = null;
   }
 }

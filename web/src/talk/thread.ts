@@ -1,15 +1,17 @@
 /** Keeps the written side of a conversation: what each side said, what is still being said, and what was never heard. Pure. */
-import type { ServerEvent } from './wire.ts';
+import type { ServerEvent, ToolStatus } from './wire.ts';
 
 export interface Turn {
   key: string;
-  who: 'user' | 'agent';
+  /** A tool that the agent uses stands between what both say. */
+  who: 'user' | 'agent' | 'tool';
   text: string;
   /** A final turn no longer changes. */
   final: boolean;
   /** Generated, but cut off by an interruption before it was heard. */
   unheard: string;
   interrupted: boolean;
+  tool?: { status: ToolStatus; ms: number };
 }
 
 export interface Thread {
@@ -21,8 +23,10 @@ export interface Thread {
 }
 
 export type Happening =
-  | Extract<ServerEvent, { type: 'transcript' | 'agent_response' | 'interrupted' }>
-  | { type: 'typed'; text: string }
+  | Extract<ServerEvent, { type: 'transcript' | 'agent_response' | 'interrupted' | 'heard' | 'tool_call' }>
+  | { type: 'typed'; text: string; id: string }
+  /** The interruption of this reply was a false alarm: its sound goes on. */
+  | { type: 'went_on'; generation: number }
   /** A connection began. */
   | { type: 'connected' }
   /** Nothing more comes on this connection. */
@@ -38,8 +42,14 @@ export function grow(thread: Thread, happening: Happening): Thread {
       return answered(thread, happening);
     case 'interrupted':
       return changed(thread, replyKey(thread, happening.generation), (turn) => (turn.final ? turn : { ...turn, interrupted: true }));
+    case 'went_on':
+      return changed(thread, replyKey(thread, happening.generation), (turn) => (turn.final ? turn : { ...turn, interrupted: false }));
+    case 'heard':
+      return wasHeard(thread, happening);
+    case 'tool_call':
+      return toolUsed(thread, happening);
     case 'typed':
-      return added(thread, { key: `typed/${thread.serial}`, who: 'user', text: happening.text, final: true });
+      return added(thread, { key: `typed/${happening.id}`, who: 'user', text: happening.text, final: true });
     case 'connected':
       return { ...settled(thread), connection: thread.connection + 1 };
     case 'settled':
@@ -56,10 +66,12 @@ function heardSoFar(thread: Thread, text: string): Thread {
   return added(thread, { key: SPEAKING_NOW, who: 'user', text, final: false });
 }
 
-function heardFinal(thread: Thread, { text, turn }: { text: string; turn: number | null }): Thread {
+function heardFinal(thread: Thread, { text, turn, id }: { text: string; turn: number | null; id: string }): Thread {
   const key = turn === null ? `heard/${thread.serial}` : `turn/${turn}`;
   const fresh = { key, who: 'user' as const, text, final: true };
-  const place = thread.turns.find((known) => known.key === key) ?? typedEcho(thread, text) ?? thread.turns.find((known) => known.key === SPEAKING_NOW);
+  const typed = id === '' ? typedEcho(thread, text) : thread.turns.find((known) => known.key === `typed/${id}`);
+  const spoken = id === '' ? thread.turns.find((known) => known.key === SPEAKING_NOW) : undefined;
+  const place = thread.turns.find((known) => known.key === key) ?? typed ?? spoken;
   if (text.trim() === '') return without(thread, SPEAKING_NOW);
   return place ? changed(thread, place.key, (known) => ({ ...known, ...fresh })) : added(thread, fresh);
 }
@@ -74,7 +86,7 @@ function answered(thread: Thread, reply: Extract<ServerEvent, { type: 'agent_res
   const key = replyKey(thread, reply.generation);
   const known = thread.turns.find((turn) => turn.key === key);
   if (!reply.final) {
-    if (known?.final || known?.interrupted) return thread;
+    if (known?.final) return thread;
     if (known) return changed(thread, key, (turn) => ({ ...turn, text: reply.text }));
     return reply.text === '' ? thread : added(thread, { key, who: 'agent', text: reply.text, final: false });
   }
@@ -82,6 +94,19 @@ function answered(thread: Thread, reply: Extract<ServerEvent, { type: 'agent_res
   if (reply.text.trim() === '' && unheard === '') return without(thread, key);
   const final = { key, who: 'agent' as const, text: reply.text, final: true, interrupted: reply.interrupted, unheard };
   return known ? changed(thread, key, (turn) => ({ ...turn, ...final })) : added(thread, final);
+}
+
+/** The server's own word on what of a reply was heard. */
+function wasHeard(thread: Thread, { generation, text, unheard, interrupted }: Extract<ServerEvent, { type: 'heard' }>): Thread {
+  if (text.trim() === '' && unheard.trim() === '') return thread;
+  return changed(thread, replyKey(thread, generation), (turn) => ({ ...turn, text, unheard: unheard.trim(), interrupted, final: true }));
+}
+
+function toolUsed(thread: Thread, { callId, toolName, status, ms }: Extract<ServerEvent, { type: 'tool_call' }>): Thread {
+  const key = `${thread.connection}/tool/${callId}`;
+  const fresh = { text: toolName, final: status !== 'running', tool: { status, ms } };
+  if (thread.turns.some((turn) => turn.key === key)) return changed(thread, key, (turn) => ({ ...turn, ...fresh }));
+  return added(thread, { key, who: 'tool', ...fresh });
 }
 
 /** What of `generated` comes after `heard`; by words where the beginning was not kept letter by letter. */

@@ -1,6 +1,6 @@
 /** The spoken side of a talk: microphone and loudspeaker while they are open, and how much of a reply was heard. */
 import type { OpenSounds, Sounds, SoundsListener } from '../sound/audio.ts';
-import type { Captured } from '../sound/messages.ts';
+import type { Captured, Dry } from '../sound/messages.ts';
 import type { Heard } from '../sound/playout.ts';
 import type { ReplySound } from './wire.ts';
 
@@ -8,11 +8,15 @@ export interface VoiceListener {
   /** How much of a reply was heard, for the server: every quarter of a second, and whenever a reply stops. */
   heard(heard: Heard): void;
   frame(frame: Captured): void;
+  /** What ran dry since the last time; at most every 5 s. */
+  ranDry(dry: Dry): void;
   /** The microphone is gone, and there is no other. */
   microphoneGone(): void;
 }
 
 const TELL_HEARD_EVERY_MS = 250;
+const TELL_DRY_EVERY_MS = 5000;
+const NOTHING_DRY: Dry = { underruns: 0, gapMs: 0 };
 /** How long a room goes on sounding after the loudspeaker has stopped. */
 const ECHO_MS = 250;
 
@@ -32,6 +36,8 @@ export class Voice implements SoundsListener {
   #heard: Heard | null = null;
   #toldAt = -Infinity;
   #quietUntil = 0;
+  #dryTold = NOTHING_DRY;
+  #dryToldAt = -Infinity;
 
   constructor(openSounds: OpenSounds, listener: VoiceListener) {
     this.#openSounds = openSounds;
@@ -67,12 +73,23 @@ export class Voice implements SoundsListener {
   /** Lets both devices go; the server is told before how much was heard. */
   close(): void {
     this.#opening++;
-    this.#tellHeard();
+    this.tellHeard();
     this.#sounds?.close();
     this.#sounds = null;
+    this.#forget();
+    this.#dryTold = NOTHING_DRY;
+    this.sounding = false;
+  }
+
+  /** Another session has begun, which numbers its replies afresh; both devices stay open. */
+  renew(): void {
+    this.#forget();
+    this.#sounds?.loudspeaker.reset();
+  }
+
+  #forget(): void {
     this.#heard = null;
     this.#newest = -1;
-    this.sounding = false;
   }
 
   play(sound: ReplySound): void {
@@ -85,10 +102,22 @@ export class Voice implements SoundsListener {
     this.#newest = Math.max(this.#newest, generation);
   }
 
-  /** Silences what is being said, or the reply of one generation and those before it. */
-  hush(generation = this.#newest): void {
-    this.#tellHeard();
-    this.#sounds?.loudspeaker.flush(generation);
+  /** The person wants silence: the newest reply and those before it are over. */
+  silence(): void {
+    if (this.#newest < 0) return;
+    this.tellHeard();
+    this.#sounds?.loudspeaker.flush(this.#newest, { more: false });
+  }
+
+  /** The server has cut a reply and those before it off; what still comes of it is new. */
+  hush(generation: number): void {
+    this.tellHeard();
+    this.#sounds?.loudspeaker.flush(generation, { more: true });
+  }
+
+  /** Plays a reply softly (`gain`, 0 to 1), or as loud as before (1). */
+  duck(generation: number, gain: number): void {
+    this.#sounds?.loudspeaker.duck(generation, gain);
   }
 
   frame({ samples, captured }: Captured): void {
@@ -105,7 +134,7 @@ export class Voice implements SoundsListener {
     // A reply was never heard less than was told already: the device's delay is only an estimate.
     const told = this.#heard?.generation === heard.generation ? this.#heard.ms : 0;
     this.#heard = { ...heard, ms: Math.max(told, heard.ms) };
-    if (settled || performance.now() - this.#toldAt >= TELL_HEARD_EVERY_MS) this.#tellHeard();
+    if (settled || performance.now() - this.#toldAt >= TELL_HEARD_EVERY_MS) this.tellHeard();
   }
 
   busyChanged(busy: boolean): void {
@@ -113,7 +142,15 @@ export class Voice implements SoundsListener {
     if (!busy) this.#quietUntil = performance.now() + ECHO_MS;
   }
 
-  #tellHeard(): void {
+  measured({ underruns, gapMs }: Dry): void {
+    const told = this.#dryTold;
+    if (underruns === told.underruns || performance.now() - this.#dryToldAt < TELL_DRY_EVERY_MS) return;
+    this.#dryTold = { underruns, gapMs };
+    this.#dryToldAt = performance.now();
+    this.#listener.ranDry({ underruns: underruns - told.underruns, gapMs: gapMs - told.gapMs });
+  }
+
+  tellHeard(): void {
     if (!this.#heard) return;
     this.#toldAt = performance.now();
     this.#listener.heard(this.#heard);

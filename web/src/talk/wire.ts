@@ -1,4 +1,4 @@
-/** The protocol of `/voice-conversation` as the browser speaks it: the same layouts as `channels/browser/wire.py`. Pure. */
+/** The protocol of `/voice-conversation` as the browser speaks it: the same layouts as `wire.py`, `events.py` and `frames.py` in `channels/browser`. Pure. */
 
 export const CLIENT_AUDIO = 1;
 export const SERVER_AUDIO = 2;
@@ -6,23 +6,59 @@ const HEADER_BYTES = 16;
 
 export type AgentState = 'waking' | 'listening' | 'thinking' | 'speaking';
 
+export type ToolStatus = 'running' | 'ok' | 'error';
+
 export type ServerEvent =
-  | { type: 'ready'; sessionId: string; conversationId: string; agentName: string; channel: string; binary: boolean }
+  | ({ type: 'ready'; conversationId: string; agentName: string; channel: string; binary: boolean } & SessionKey)
   | { type: 'state'; state: AgentState }
-  | { type: 'transcript'; text: string; final: boolean; turn: number | null }
+  /** `id` is that of the typed message; empty for what was spoken. */
+  | { type: 'transcript'; text: string; final: boolean; turn: number | null; id: string }
   | { type: 'agent_response'; text: string; final: boolean; generation: number; interrupted: boolean; turn: number | null }
   | ({ type: 'audio_chunk' } & ReplySound)
+  /** Nothing more of this reply's sound is on the way. After a false alarm it may go on: what then comes is new. */
   | { type: 'interrupted'; generation: number }
+  | { type: 'ducked'; generation: number; gain: number }
+  /** How a reply ended: what the person heard of it, and what they did not. */
+  | { type: 'heard'; generation: number; text: string; unheard: string; interrupted: boolean }
+  | { type: 'tool_call'; callId: string; toolName: string; status: ToolStatus; ms: number }
+  /** Where the time of a reply went, in milliseconds since the person had finished. */
+  | { type: 'metrics'; generation: number; timingsMs: Readonly<Record<string, number>> }
+  /** The typed message with this id had arrived before. */
+  | { type: 'ack'; id: string }
+  | { type: 'queue'; position: number }
+  /** The session goes on; `missed` messages follow. */
+  | { type: 'resumed'; missed: number; state: AgentState }
+  /** The server stops within so many seconds. */
+  | { type: 'draining'; withinS: number }
   | { type: 'error'; message: string; code: string }
   | { type: 'complete'; conversationId: string; reason: string }
   /** A type that this page does not know, such as one of a newer server. */
   | { type: 'other'; name: string };
 
 export type ClientMessage =
-  | { type: 'text'; text: string }
+  | { type: 'text'; text: string; id: string }
   | { type: 'interrupt' }
   | { type: 'end' }
-  | { type: 'played'; generation: number; ms: number };
+  | { type: 'played'; generation: number; ms: number }
+  /** Everything up to this message has arrived. */
+  | { type: 'ack'; sequence: number }
+  /** The first message on a socket that goes on with a session, after this message of the server. */
+  | { type: 'resume'; sessionId: string; secret: string; sequence: number }
+  /** What ran dry since the last report. */
+  | { type: 'metrics'; underruns: number; gapMs: number };
+
+/** What it takes to go on with a session; `secret` is empty where the server does not offer that. */
+export interface SessionKey {
+  sessionId: string;
+  secret: string;
+  resumableForS: number;
+}
+
+/** One message of the server; `sequence` counts them, and is null where the server does not. */
+export interface Numbered {
+  event: ServerEvent;
+  sequence: number | null;
+}
 
 /** A piece of a reply: `position` counts samples since the reply began. */
 export interface ReplySound {
@@ -60,46 +96,69 @@ export function decodeSound(frame: ArrayBuffer): ReplySound {
 }
 
 /** One text frame of the server. Throws BadMessage when it is none. */
-export function parseEvent(frame: string): ServerEvent {
+export function parseEvent(frame: string): Numbered {
   const message = parseObject(frame);
-  const data = new Fields(message['data']);
-  const type = message['type'];
-  switch (type) {
-    case 'ready':
-      return {
-        type,
-        sessionId: data.text('sessionId'),
-        conversationId: data.text('conversationId'),
-        agentName: data.text('agentName'),
-        channel: data.text('channel'),
-        binary: data.claim('binary'),
-      };
-    case 'state':
-      return { type, state: agentState(data.text('state')) };
-    case 'transcript':
-      return { type, text: data.text('text'), final: data.claim('final'), turn: data.maybeNumber('turn') };
-    case 'agent_response':
-      return {
-        type,
-        text: data.text('text'),
-        final: data.claim('final'),
-        generation: data.number('generation'),
-        interrupted: data.claim('interrupted'),
-        turn: data.maybeNumber('turn'),
-      };
-    case 'audio_chunk':
-      return { type, ...chunk(data) };
-    case 'interrupted':
-      return { type, generation: data.number('generation') };
-    case 'error':
-      return { type, message: data.text('message'), code: data.text('code') };
-    case 'complete':
-      return { type, conversationId: data.text('conversationId'), reason: data.text('reason') };
-    default:
-      if (typeof type !== 'string') throw new BadMessage('A message has no type.');
-      return { type: 'other', name: type };
-  }
+  const { type, sequence } = message;
+  if (typeof type !== 'string') throw new BadMessage('A message has no type.');
+  const read = READERS[type as keyof typeof READERS] as ((data: Fields) => ServerEvent) | undefined;
+  const event: ServerEvent = Object.hasOwn(READERS, type) && read ? read(new Fields(message['data'])) : { type: 'other', name: type };
+  return { event, sequence: typeof sequence === 'number' ? sequence : null };
 }
+
+type Named = Exclude<ServerEvent['type'], 'other'>;
+
+const READERS: { [Type in Named]: (data: Fields) => Extract<ServerEvent, { type: Type }> } = {
+  ready: (data) => ({
+    type: 'ready',
+    sessionId: data.text('sessionId'),
+    secret: data.textOr('secret', ''),
+    resumableForS: data.numberOr('resumableForS', 0),
+    conversationId: data.text('conversationId'),
+    agentName: data.text('agentName'),
+    channel: data.text('channel'),
+    binary: data.claim('binary'),
+  }),
+  state: (data) => ({ type: 'state', state: agentState(data.text('state')) }),
+  transcript: (data) => ({
+    type: 'transcript',
+    text: data.text('text'),
+    final: data.claim('final'),
+    turn: data.maybeNumber('turn'),
+    id: data.textOr('id', ''),
+  }),
+  agent_response: (data) => ({
+    type: 'agent_response',
+    text: data.text('text'),
+    final: data.claim('final'),
+    generation: data.number('generation'),
+    interrupted: data.claim('interrupted'),
+    turn: data.maybeNumber('turn'),
+  }),
+  audio_chunk: (data) => ({ type: 'audio_chunk', ...chunk(data) }),
+  interrupted: (data) => ({ type: 'interrupted', generation: data.number('generation') }),
+  ducked: (data) => ({ type: 'ducked', generation: data.number('generation'), gain: data.number('gain') }),
+  heard: (data) => ({
+    type: 'heard',
+    generation: data.number('generation'),
+    text: data.text('text'),
+    unheard: data.text('unheard'),
+    interrupted: data.claim('interrupted'),
+  }),
+  tool_call: (data) => ({
+    type: 'tool_call',
+    callId: data.text('callId'),
+    toolName: data.text('toolName'),
+    status: toolStatus(data.text('status')),
+    ms: data.numberOr('ms', 0),
+  }),
+  metrics: (data) => ({ type: 'metrics', generation: data.number('generation'), timingsMs: data.numbers('timingsMs') }),
+  ack: (data) => ({ type: 'ack', id: data.text('id') }),
+  queue: (data) => ({ type: 'queue', position: data.number('position') }),
+  resumed: (data) => ({ type: 'resumed', missed: data.number('missed'), state: agentState(data.text('state')) }),
+  draining: (data) => ({ type: 'draining', withinS: data.number('withinS') }),
+  error: (data) => ({ type: 'error', message: data.text('message'), code: data.text('code') }),
+  complete: (data) => ({ type: 'complete', conversationId: data.text('conversationId'), reason: data.text('reason') }),
+};
 
 function chunk(data: Fields): ReplySound {
   const rateHz = data.number('rate');
@@ -121,6 +180,11 @@ function samplesOf(view: DataView, offset: number): Int16Array {
 function agentState(name: string): AgentState {
   if (name === 'waking' || name === 'listening' || name === 'thinking' || name === 'speaking') return name;
   throw new BadMessage(`The state ${name} is unknown.`);
+}
+
+function toolStatus(name: string): ToolStatus {
+  if (name === 'running' || name === 'ok' || name === 'error') return name;
+  throw new BadMessage(`The status ${name} is unknown.`);
 }
 
 function parseObject(frame: string): Record<string, unknown> {
@@ -160,6 +224,20 @@ class Fields {
 
   maybeNumber(key: string): number | null {
     return this.#fields[key] == null ? null : this.number(key);
+  }
+
+  textOr(key: string, otherwise: string): string {
+    return this.#fields[key] == null ? otherwise : this.text(key);
+  }
+
+  numberOr(key: string, otherwise: number): number {
+    return this.#fields[key] == null ? otherwise : this.number(key);
+  }
+
+  numbers(key: string): Record<string, number> {
+    const value = this.#fields[key];
+    if (!isObject(value) || Object.values(value).some((part) => typeof part !== 'number')) throw new BadMessage(`"${key}" holds no numbers.`);
+    return value as Record<string, number>;
   }
 
   claim(key: string): boolean {

@@ -1,6 +1,7 @@
 /** The words and colours that the page gives to things that the server only names. Pure. */
 import type { MicrophoneProblem } from '../sound/microphone.ts';
-import type { Shown } from '../talk/talk.svelte.ts';
+import type { Shown } from '../talk/phases.ts';
+import type { ToolStatus } from '../talk/wire.ts';
 
 export const STATE_WORDS: Record<Shown, string> = {
   connecting: 'connecting',
@@ -8,9 +9,17 @@ export const STATE_WORDS: Record<Shown, string> = {
   listening: 'listening',
   thinking: 'thinking',
   speaking: 'speaking',
+  reconnecting: 'reconnecting',
   lost: 'connection lost',
   ended: 'ended',
 };
+
+export const TOOL_WORDS: Record<ToolStatus, string> = { running: 'running', ok: 'done', error: 'failed' };
+
+/** 1234 → `1.2 s`. */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
 
 /** `patient_memory` → `Patient memory`. */
 export function blockName(label: string): string {

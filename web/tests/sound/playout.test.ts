@@ -164,6 +164,107 @@ describe('flush', () => {
   });
 });
 
+describe('a false alarm', () => {
+  /** Samples that say where in the reply they come from. */
+  const part = (from: number, ms: number): Float32Array => Float32Array.from({ length: ms }, (_, index) => (from + index + 1) / 8192);
+  const positions = (samples: number[]): number[] => samples.filter((sample) => sample !== 0).map((sample) => Math.round(sample * 8192) - 1);
+
+  test('goes on where it was cut, and what was dropped is not heard twice', () => {
+    const playout = new Playout(RATE, { fadeMs: 0 });
+    playout.push(part(0, 600), { generation: 1, ms: 0 });
+    const before = positions(pulled(playout, 300));
+    expect(playout.flush(1, { more: true })).toEqual({ generation: 1, ms: 300 });
+    expect(positions(pulled(playout, 100))).toEqual([]);
+    playout.push(part(300, 300), { generation: 1, ms: 300 });
+    const after = positions(pulled(playout, 600));
+    expect([...before, ...after]).toEqual(Array.from({ length: 600 }, (_, index) => index));
+    expect(playout.heard).toEqual({ generation: 1, ms: 600 });
+    expect(playout.underruns).toBe(0);
+  });
+
+  test('what comes between the tap and the answer of the server is dropped, what comes after it is new', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(300), { generation: 1, ms: 0 });
+    playout.flush(1);
+    expect(playout.push(sound(100), { generation: 1, ms: 300 })).toBe(false);
+    playout.flush(1, { more: true });
+    expect(playout.push(sound(100), { generation: 1, ms: 100 })).toBe(true);
+    expect(playout.push(sound(100), { generation: 0, ms: 0 })).toBe(false);
+  });
+
+  test('of an old reply does not bring back what was silenced later', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(300), { generation: 2, ms: 0 });
+    playout.flush(2);
+    playout.flush(1, { more: true });
+    expect(playout.push(sound(100), { generation: 2, ms: 300 })).toBe(false);
+  });
+});
+
+describe('ducking', () => {
+  const rounded = (samples: number[]): number[] => samples.map((sample) => Number(sample.toFixed(3)));
+
+  test('reaches its gain within 20 ms, without a jump, and comes back as gently', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(1000, 1), { generation: 1, ms: 0 });
+    pulled(playout, 50);
+    playout.duck(1, 0.3);
+    const softer = rounded(pulled(playout, 30));
+    expect(softer.slice(14)).toEqual(new Array(16).fill(0.3));
+    for (let index = 1; index < softer.length; index++) expect(softer[index - 1]! - softer[index]!).toBeLessThanOrEqual(0.051);
+    playout.duck(1, 1);
+    expect(rounded(pulled(playout, 30)).slice(14)).toEqual(new Array(16).fill(1));
+  });
+
+  test('does not outlive its reply', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(300, 1), { generation: 1, ms: 0 });
+    playout.push(sound(300, 1), { generation: 2, ms: 0 });
+    playout.duck(1, 0.3);
+    expect(rounded(pulled(playout, 300)).slice(20)).toEqual(new Array(280).fill(0.3));
+    expect(rounded(pulled(playout, 100)).slice(40)).toEqual(new Array(60).fill(1));
+  });
+
+  test('a reply that is silenced while it is soft fades from there', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(1000, 1), { generation: 1, ms: 0 });
+    playout.duck(1, 0.5);
+    pulled(playout, 50);
+    playout.flush(1);
+    expect(rounded(pulled(playout, 6))).toEqual([0.4, 0.3, 0.2, 0.1, 0, 0]);
+  });
+});
+
+describe('a gap', () => {
+  test('is as long as the silence between what came and what came late', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(300), { generation: 1, ms: 0 });
+    pulled(playout, 400);
+    playout.push(sound(400), { generation: 1, ms: 300 });
+    pulled(playout, 100);
+    expect([playout.underruns, playout.gapMs]).toEqual([1, 100]);
+  });
+
+  test('before another reply is none', () => {
+    const playout = new Playout(RATE);
+    playout.push(sound(300), { generation: 1, ms: 0 });
+    pulled(playout, 400);
+    playout.push(sound(400), { generation: 2, ms: 0 });
+    pulled(playout, 100);
+    expect([playout.underruns, playout.gapMs]).toEqual([0, 0]);
+  });
+});
+
+test('a new session numbers its replies from the start', () => {
+  const playout = new Playout(RATE);
+  playout.push(sound(500), { generation: 7, ms: 0 });
+  pulled(playout, 250);
+  playout.reset();
+  expect(loud(pulled(playout, 100))).toBeLessThanOrEqual(5);
+  expect(playout.push(sound(300), { generation: 1, ms: 0 })).toBe(true);
+  expect(loud(pulled(playout, 600))).toBe(300);
+});
+
 test('the peak is the largest sample that was played, not that waits', () => {
   const playout = new Playout(RATE);
   playout.push(sound(200, -0.25), { generation: 1, ms: 0 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { emptyThread, grow, unheardTail, type Happening, type Thread } from '../../src/talk/thread.ts';
 
-const heard = (text: string, final: boolean, turn: number | null = null): Happening => ({ type: 'transcript', text, final, turn });
+const heard = (text: string, final: boolean, turn: number | null = null, id = ''): Happening => ({ type: 'transcript', text, final, turn, id });
 const reply = (text: string, generation: number, how: { final?: boolean; interrupted?: boolean } = {}): Happening => ({
   type: 'agent_response',
   text,
@@ -10,7 +10,7 @@ const reply = (text: string, generation: number, how: { final?: boolean; interru
   interrupted: how.interrupted ?? false,
   turn: null,
 });
-const typed = (text: string): Happening => ({ type: 'typed', text });
+const typed = (text: string, id = text): Happening => ({ type: 'typed', text, id });
 const after = (...happenings: Happening[]): Thread => happenings.reduce(grow, emptyThread);
 const said = (thread: Thread): string[] => thread.turns.map((turn) => `${turn.who}${turn.final ? '' : '…'}: ${turn.text}`);
 
@@ -31,6 +31,16 @@ describe('what the person says', () => {
 
   test('that was typed is not shown twice when the server repeats it', () => {
     expect(said(after(typed('Yes'), heard('Yes', true, 1), reply('Good.', 1, { final: true })))).toEqual(['user: Yes', 'agent: Good.']);
+  });
+
+  test('and was typed is known by its id, however often it is told and whatever else was typed', () => {
+    const thread = after(typed('Yes', 'a'), typed('Yes', 'b'), reply('Good.', 1), heard('Yes', true, 2, 'b'), heard('Yes', true, 1, 'a'), heard('Yes', true, 2, 'b'));
+    expect(said(thread)).toEqual(['user: Yes', 'user: Yes', 'agent…: Good.']);
+    expect(thread.turns.map((turn) => turn.key).slice(0, 2)).toEqual(['turn/1', 'turn/2']);
+  });
+
+  test('and was typed does not take the place of what is being spoken', () => {
+    expect(said(after(heard('My cat', false), heard('Yes', true, 1, 'of another page')))).toEqual(['user…: My cat', 'user: Yes']);
   });
 
   test('may be the same again after an answer', () => {
@@ -60,9 +70,23 @@ describe('what the agent says', () => {
     expect(turn).toMatchObject({ text: 'One', unheard: 'two three' });
   });
 
-  test('no longer grows once it was interrupted', () => {
-    const thread = after(reply('One', 1), { type: 'interrupted', generation: 1 }, reply('One two', 1));
-    expect(said(thread)).toEqual(['agent…: One']);
+  test('is as before when its interruption was a false alarm', () => {
+    const cut = after(reply('One', 1), { type: 'interrupted', generation: 1 });
+    expect(cut.turns[0]).toMatchObject({ interrupted: true, final: false });
+    const [turn] = [{ type: 'went_on', generation: 1 } as const, reply('One two', 1), reply('One two.', 1, { final: true })].reduce(grow, cut).turns;
+    expect(turn).toMatchObject({ text: 'One two.', interrupted: false, unheard: '', final: true });
+  });
+
+  test('ends as the server says that it was heard', () => {
+    const end: Happening = { type: 'heard', generation: 1, text: 'One', unheard: ' two three', interrupted: true };
+    for (const thread of [after(reply('One two three', 1), end), after(reply('One two three', 1), reply('One', 1, { final: true, interrupted: true }), end)]) {
+      expect(thread.turns).toEqual([expect.objectContaining({ text: 'One', unheard: 'two three', interrupted: true, final: true })]);
+    }
+  });
+
+  test('that nobody heard anything of is struck through in full', () => {
+    const [turn] = after(reply('One two', 1), { type: 'heard', generation: 1, text: '', unheard: 'One two', interrupted: true }).turns;
+    expect(turn).toMatchObject({ text: '', unheard: 'One two' });
   });
 
   test('no longer grows once it was final', () => {
@@ -79,10 +103,17 @@ describe('what the agent says', () => {
   });
 });
 
+test('a tool stands once in the thread, and says how it ended', () => {
+  const call = (status: 'running' | 'ok' | 'error', ms: number): Happening => ({ type: 'tool_call', callId: 'x', toolName: 'search', status, ms });
+  const [tool, ...others] = after(call('running', 0), call('ok', 420)).turns;
+  expect(tool).toMatchObject({ who: 'tool', text: 'search', final: true, tool: { status: 'ok', ms: 420 } });
+  expect(others).toEqual([]);
+});
+
 test('no two turns ever have the same key', () => {
   let thread = emptyThread;
   const happenings: Happening[] = [typed('a'), heard('b', false), heard('', false), typed('c'), reply('d', 1), reply('', 1, { final: true }), typed('e'), heard('f', true), heard('g', true), { type: 'settled' }, heard('h', false), { type: 'settled' }, heard('i', false), { type: 'connected' }];
-  for (const happening of [...happenings, ...happenings]) {
+  for (const happening of [...happenings, ...happenings.filter(({ type }) => type !== 'typed')]) {
     thread = grow(thread, happening);
     const keys = thread.turns.map((turn) => turn.key);
     expect(new Set(keys).size).toBe(keys.length);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { BadMessage, decodeSound, encodeSound, parseEvent } from '../../src/talk/wire.ts';
+import { BadMessage, decodeSound, encodeSound, parseEvent, type ServerEvent } from '../../src/talk/wire.ts';
 
 const event = (type: string, data: object): string => JSON.stringify({ type, data, timestamp: 1 });
+const read = (type: string, data: object): ServerEvent => parseEvent(event(type, data)).event;
 
 test('a frame of the microphone has the layout of the protocol', () => {
   const frame = encodeSound(Int16Array.of(1, -2, 32_767), { sequence: 7, captured: 882.5 });
@@ -40,24 +41,39 @@ describe('a frame of a reply', () => {
 
 describe('an event', () => {
   test('of every type of the protocol is read', () => {
-    const ready = { sessionId: 's', conversationId: 'c', conversationDetailId: 'c', agentId: 'a', agentName: 'Ada', channel: 'voice', inputRate: 16_000, outputRate: 24_000, encoding: 'pcm_s16le', binary: true };
-    expect(parseEvent(event('ready', ready))).toEqual({ type: 'ready', sessionId: 's', conversationId: 'c', agentName: 'Ada', channel: 'voice', binary: true });
-    expect(parseEvent(event('state', { state: 'thinking' }))).toEqual({ type: 'state', state: 'thinking' });
-    expect(parseEvent(event('transcript', { text: 'Hi', final: true, turn: 3 }))).toEqual({ type: 'transcript', text: 'Hi', final: true, turn: 3 });
-    expect(parseEvent(event('transcript', { text: 'H', final: false }))).toMatchObject({ final: false, turn: null });
-    expect(parseEvent(event('agent_response', { text: 'Yes', final: false, generation: 2 }))).toEqual({ type: 'agent_response', text: 'Yes', final: false, generation: 2, interrupted: false, turn: null });
-    expect(parseEvent(event('interrupted', { generation: 2 }))).toEqual({ type: 'interrupted', generation: 2 });
-    expect(parseEvent(event('error', { message: 'Oh', code: 'x' }))).toEqual({ type: 'error', message: 'Oh', code: 'x' });
-    expect(parseEvent(event('complete', { conversationId: 'c', reason: 'ended', turns: 2 }))).toEqual({ type: 'complete', conversationId: 'c', reason: 'ended' });
+    const ready = { sessionId: 's', conversationId: 'c', conversationDetailId: 'c', agentId: 'a', agentName: 'Ada', channel: 'voice', inputRate: 16_000, outputRate: 24_000, encoding: 'pcm_s16le', binary: true, secret: 'key', resumableForS: 120 };
+    expect(read('ready', ready)).toEqual({ type: 'ready', sessionId: 's', secret: 'key', resumableForS: 120, conversationId: 'c', agentName: 'Ada', channel: 'voice', binary: true });
+    expect(read('state', { state: 'thinking' })).toEqual({ type: 'state', state: 'thinking' });
+    expect(read('transcript', { text: 'Hi', final: true, turn: 3 })).toEqual({ type: 'transcript', text: 'Hi', final: true, turn: 3, id: '' });
+    expect(read('transcript', { text: 'H', final: false })).toMatchObject({ final: false, turn: null });
+    expect(read('agent_response', { text: 'Yes', final: false, generation: 2 })).toEqual({ type: 'agent_response', text: 'Yes', final: false, generation: 2, interrupted: false, turn: null });
+    expect(read('interrupted', { generation: 2 })).toEqual({ type: 'interrupted', generation: 2 });
+    expect(read('ducked', { generation: 2, gain: 0.3 })).toEqual({ type: 'ducked', generation: 2, gain: 0.3 });
+    const heard = { generation: 2, turn: 4, text: 'One', unheard: 'two', interrupted: true };
+    expect(read('heard', heard)).toEqual({ type: 'heard', generation: 2, text: 'One', unheard: 'two', interrupted: true });
+    const call = { callId: 'c', toolName: 'search', arguments: '{}', status: 'ok', ms: 12 };
+    expect(read('tool_call', call)).toEqual({ type: 'tool_call', callId: 'c', toolName: 'search', status: 'ok', ms: 12 });
+    expect(read('metrics', { generation: 2, timingsMs: { endpoint: 300 } })).toEqual({ type: 'metrics', generation: 2, timingsMs: { endpoint: 300 } });
+    expect(read('ack', { id: 'm1' })).toEqual({ type: 'ack', id: 'm1' });
+    expect(read('queue', { position: 3, waitedS: 1.5 })).toEqual({ type: 'queue', position: 3 });
+    expect(read('resumed', { sessionId: 's', conversationId: 'c', missed: 4, state: 'speaking' })).toEqual({ type: 'resumed', missed: 4, state: 'speaking' });
+    expect(read('draining', { withinS: 20 })).toEqual({ type: 'draining', withinS: 20 });
+    expect(read('error', { message: 'Oh', code: 'x' })).toEqual({ type: 'error', message: 'Oh', code: 'x' });
+    expect(read('complete', { conversationId: 'c', reason: 'ended', turns: 2 })).toEqual({ type: 'complete', conversationId: 'c', reason: 'ended' });
   });
 
   test('with sound in base64 is a piece of a reply too', () => {
-    const chunk = parseEvent(event('audio_chunk', { audioBase64: btoa('\x01\x00\xff\xff'), rate: 16_000, generation: 1, positionMs: 20 }));
+    const chunk = read('audio_chunk', { audioBase64: btoa('\x01\x00\xff\xff'), rate: 16_000, generation: 1, positionMs: 20 });
     expect(chunk).toEqual({ type: 'audio_chunk', generation: 1, position: 320, rateHz: 16_000, samples: Int16Array.of(1, -1) });
   });
 
-  test('of a newer server is left alone', () => {
-    expect(parseEvent(event('tool_call', { toolName: 'search' }))).toEqual({ type: 'other', name: 'tool_call' });
+  test('has its number where the server counts', () => {
+    expect(parseEvent('{"type":"ack","data":{"id":"m"},"timestamp":1,"sequence":7}').sequence).toBe(7);
+    expect(parseEvent(event('ack', { id: 'm' })).sequence).toBeNull();
+  });
+
+  test.each(['weather', 'toString', 'constructor', '__proto__'])('of a newer server is left alone: %s', (name) => {
+    expect(read(name, {})).toEqual({ type: 'other', name });
   });
 
   test.each(['', 'nonsense', 'null', '[]', '{}', '{"type":"state"}', '{"type":"state","data":{"state":"dreaming"}}', '{"type":"transcript","data":{"text":5}}', '{"type":"interrupted","data":{}}'])(

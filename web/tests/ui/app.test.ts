@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { fireEvent, screen, waitFor, within } from '@testing-library/svelte';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Refused } from '../../src/talk/api.ts';
 import { noViolations, REFLECTION, state, World } from './page.ts';
 
@@ -104,10 +104,10 @@ describe('during', () => {
 
   test('words appear while they are said, and only final ones are read out', async () => {
     await talking();
-    world.tell({ type: 'transcript', text: 'My cat', final: false, turn: null });
+    world.tell({ type: 'transcript', text: 'My cat', final: false, turn: null, id: '' });
     expect((await screen.findByTestId('partial')).textContent).toContain('My cat');
     expect(screen.getByTestId('read-out').textContent).toBe('');
-    world.tell({ type: 'transcript', text: 'My cat is Biscuit.', final: true, turn: 1 });
+    world.tell({ type: 'transcript', text: 'My cat is Biscuit.', final: true, turn: 1, id: '' });
     world.tell({ type: 'agent_response', text: 'Hello', final: false, generation: 1, interrupted: false, turn: null });
     await waitFor(() => expect(screen.getByTestId('turn-user').textContent).toContain('My cat is Biscuit.'));
     expect(screen.queryByTestId('partial')).toBeNull();
@@ -127,7 +127,7 @@ describe('during', () => {
     const unheard = await screen.findByTestId('unheard');
     expect(unheard.tagName).toBe('S');
     expect(unheard.textContent).toBe('two three');
-    expect(world.flushed).toEqual([1]);
+    expect(world.cut).toEqual([1]);
     await noViolations();
   });
 
@@ -148,7 +148,7 @@ describe('during', () => {
   test('an interruption before anything was said leaves the first reply to be heard', async () => {
     await talking();
     await fireEvent.keyDown(document.body, { key: ' ' });
-    expect(world.flushed.every((generation) => generation < 0)).toBe(true);
+    expect(world.flushed).toEqual([]);
     expect(world.sent).toEqual([{ type: 'interrupt' }]);
   });
 
@@ -184,7 +184,7 @@ describe('during', () => {
     await talking();
     await fireEvent.input(screen.getByTestId('text-input'), { target: { value: 'Hello there' } });
     await fireEvent.submit(screen.getByTestId('text-input').closest('form')!);
-    expect(world.sent).toEqual([{ type: 'text', text: 'Hello there' }]);
+    expect(world.sent).toEqual([{ type: 'text', text: 'Hello there', id: expect.stringMatching(/./) }]);
     expect(screen.getByTestId('turn-user').textContent).toContain('Hello there');
   });
 
@@ -204,16 +204,170 @@ describe('during', () => {
     expect(state()).toBe('listening');
   });
 
-  test('a lost connection is said plainly, and the same conversation can go on', async () => {
+  test('a place in the queue is said', async () => {
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    await waitFor(() => expect(world.transportsOpen).toBe(1));
+    world.tell({ type: 'queue', position: 3 });
+    expect((await screen.findByTestId('queue')).textContent).toBe('You are number 3 in the queue');
+    await noViolations();
+    world.ready();
+    await waitFor(() => expect(screen.queryByTestId('queue')).toBeNull());
+  });
+
+  test('a reply is soft while the person may be speaking, and goes on after a false alarm', async () => {
     await talking();
-    world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1 });
-    world.connection.closed(1006, '');
-    expect((await screen.findByTestId('error')).textContent).toContain('The connection was lost.');
+    world.tell({ type: 'agent_response', text: 'One two', final: false, generation: 1, interrupted: false, turn: null }, { type: 'ducked', generation: 1, gain: 0.3 });
+    expect(world.ducked).toEqual([[1, 0.3]]);
+    world.tell({ type: 'interrupted', generation: 1 });
+    const reply = await screen.findByTestId('turn-agent');
+    await waitFor(() => expect(reply.dataset['interrupted']).toBe('true'));
+    world.connection.sound(sound(1));
+    await waitFor(() => expect(reply.dataset['interrupted']).toBe('false'));
+  });
+
+  test('a tool that is used is seen, and not read out', async () => {
+    await talking();
+    world.tell({ type: 'tool_call', callId: 'x', toolName: 'search_archive', status: 'running', ms: 0 });
+    const card = await screen.findByTestId('tool-call');
+    world.tell({ type: 'tool_call', callId: 'x', toolName: 'search_archive', status: 'ok', ms: 1240 });
+    await waitFor(() => expect(card.textContent).toMatch(/search_archive\s+done,\s+1\.2 s/));
+    expect(screen.getByTestId('read-out').textContent).toBe('');
+    await noViolations();
+  });
+
+  test('what ran dry is told as often as it is news, and only what is new', async () => {
+    await talking();
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      vi.advanceTimersByTime(10_000);
+      world.sounds.measured({ underruns: 0, gapMs: 0 });
+      world.sounds.measured({ underruns: 1, gapMs: 40 });
+      world.sounds.measured({ underruns: 3, gapMs: 90 });
+      vi.advanceTimersByTime(5000);
+      world.sounds.measured({ underruns: 3, gapMs: 90 });
+      world.sounds.measured({ underruns: 3, gapMs: 90 });
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(world.sent.filter(({ type }) => type === 'metrics')).toEqual([
+      { type: 'metrics', underruns: 1, gapMs: 40 },
+      { type: 'metrics', underruns: 2, gapMs: 50 },
+    ]);
+  });
+
+  describe('a lost connection', () => {
+    async function lost(): Promise<void> {
+      await talking();
+      world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
+      world.lose();
+      await waitFor(() => expect(state()).toBe('reconnecting'));
+    }
+
+    async function found(): Promise<void> {
+      await waitFor(() => expect(world.transportsOpen).toBe(1));
+      world.connection.opened();
+    }
+
+    test('comes back by itself: the microphone stays, what was typed meanwhile arrives, nothing is said twice', async () => {
+      await lost();
+      expect(world.microphonesOpen).toBe(1);
+      await noViolations();
+      await fireEvent.input(screen.getByTestId('text-input'), { target: { value: 'Are you there?' } });
+      await fireEvent.submit(screen.getByTestId('text-input').closest('form')!);
+      await found();
+      expect(world.purposes).toEqual(['begin', 'resume']);
+      world.connection.event({ event: { type: 'resumed', missed: 0, state: 'listening' }, sequence: null });
+      await waitFor(() => expect(state()).toBe('listening'));
+      world.repeat({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' }, 2);
+      const typed = world.sent.find(({ type }) => type === 'text');
+      expect(typed).toMatchObject({ text: 'Are you there?' });
+      world.tell({ type: 'transcript', text: 'Are you there?', final: true, turn: 2, id: typed?.type === 'text' ? typed.id : '' });
+      await waitFor(() => expect(screen.getAllByTestId('turn-user').map((turn) => turn.textContent)).toEqual(['You:My cat', 'You:Are you there?']));
+      expect([world.microphonesOpen, world.resets, world.asked.length]).toEqual([1, 0, 1]);
+    });
+
+    test('whose session is gone goes on with the conversation, and the replies count afresh', async () => {
+      await talking();
+      world.tell({ type: 'agent_response', text: 'Old', final: false, generation: 1, interrupted: false, turn: null });
+      world.lose();
+      await found();
+      world.lose(4404);
+      await found();
+      expect(world.purposes).toEqual(['begin', 'resume', 'renew']);
+      world.ready();
+      await waitFor(() => expect(state()).toBe('listening'));
+      world.tell({ type: 'agent_response', text: 'New', final: false, generation: 1, interrupted: false, turn: null });
+      await waitFor(() => expect(screen.getAllByTestId('turn-agent').map((turn) => turn.textContent)).toEqual(['Clara Old ', 'Clara New ']));
+      expect([world.microphonesOpen, world.resets]).toEqual([1, 1]);
+    });
+
+    test('after which the conversation has ended shows what was remembered', async () => {
+      await lost();
+      await found();
+      world.lose(4404);
+      await found();
+      world.lose(4001, 'already_ended');
+      await screen.findByTestId('remembered');
+      expect(world.microphonesOpen).toBe(0);
+    });
+
+    test('after which the server gives no more addresses, for the conversation has ended, shows what was remembered', async () => {
+      world.wsUrl = '/voice-conversation?conversationDetailId=c1&ticket=t1';
+      await talking();
+      world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
+      world.refusal = new Refused(409, 'The conversation has ended.');
+      world.lose();
+      await screen.findByTestId('remembered', {});
+      expect(world.microphonesOpen).toBe(0);
+    });
+
+    test('needs a fresh ticket for every socket where there are tickets', async () => {
+      world.wsUrl = '/voice-conversation?conversationDetailId=c1&ticket=t1';
+      await lost();
+      await found();
+      expect(world.asked[1]).toMatchObject({ conversationId: 'c1', greet: false });
+    });
+
+    test('with a warning before is a restart, and the warning goes when it is over', async () => {
+      await talking();
+      world.tell({ type: 'draining', withinS: 20 });
+      expect((await screen.findByTestId('error')).textContent).toContain('restart');
+      world.tell({ type: 'complete', conversationId: 'c1', reason: 'shutdown' });
+      world.lose(1000);
+      await waitFor(() => expect(state()).toBe('reconnecting'));
+      await found();
+      world.connection.event({ event: { type: 'resumed', missed: 0, state: 'listening' }, sequence: null });
+      await waitFor(() => expect(screen.queryByTestId('error')).toBeNull());
+    });
+
+    test('can be given up for what was remembered', async () => {
+      await lost();
+      await fireEvent.keyDown(document.body, { key: 'Escape' });
+      await screen.findByTestId('remembered');
+      expect(world.microphonesOpen).toBe(0);
+    });
+  });
+
+  test('who leaves the page ends the conversation: nobody could go on with it', async () => {
+    await talking();
+    window.dispatchEvent(new Event('pagehide'));
+    expect(world.sent.at(-1)).toEqual({ type: 'end' });
+    expect([world.transportsOpen, world.microphonesOpen]).toEqual([0, 0]);
+  });
+
+  test('a conversation that was opened somewhere else is said to be, and can be brought back without a greeting', async () => {
+    await talking();
+    world.tell({ type: 'transcript', text: 'My cat', final: true, turn: 1, id: '' });
+    world.tell({ type: 'complete', conversationId: 'c1', reason: 'replaced' });
+    world.lose(4409);
+    expect((await screen.findByTestId('error')).textContent).toContain('somewhere else');
     expect(state()).toBe('connection lost');
     expect(world.microphonesOpen).toBe(0);
     await noViolations();
     await fireEvent.click(screen.getByTestId('go-on'));
-    await waitFor(() => expect(world.asked[1]).toMatchObject({ conversationId: 'c1' }));
+    await waitFor(() => expect(world.asked[1]).toMatchObject({ conversationId: 'c1', greet: false }));
+    await waitFor(() => expect(world.transportsOpen).toBe(1));
     world.ready();
     await waitFor(() => expect(state()).toBe('listening'));
     expect(screen.getByTestId('turn-user').textContent).toContain('My cat');
@@ -223,7 +377,7 @@ describe('during', () => {
     await choose();
     await fireEvent.click(screen.getByTestId('start'));
     await waitFor(() => expect(world.transportsOpen).toBe(1));
-    world.connection.closed(4001, '');
+    world.lose(4001);
     expect((await screen.findByTestId('error')).textContent).toContain('cannot start');
     expect(screen.getByTestId('start')).toBeTruthy();
     expect(world.microphonesOpen).toBe(0);

@@ -132,16 +132,19 @@ class Admin:
             raise ProviderUnavailable(
                 f"Nobody can talk yet: {problem}. Please try again in a moment.", provider="voicemind"
             )
-        self._live.refuse_when_full()
+        conversation_id = external_id(body.conversation_id, param="conversation_id")
+        self._live.refuse_when_full(request.state.tenant, conversation_id)
         opened = still_open(
             await self._opening.open(
                 agent,
                 tenant=request.state.tenant,
                 user_id=external_id(body.user_id, param="user_id"),
-                conversation_id=external_id(body.conversation_id, param="conversation_id"),
+                conversation_id=conversation_id,
                 channel=body.channel,
             )
         )
+        if body.channel == "voice":
+            self._live.roll_out.refuse(request.state.tenant, opened.conversation.user_id)
         return json_response(self._session(request, body, opened))
 
     def _session(self, request: Request, body: NewSession, opened: Opened) -> dict[str, str]:

@@ -1,241 +1,235 @@
-"""`/voice-conversation`: the socket between a client and one conversation."""
+"""`/voice-conversation`: a socket begins a session, or goes on with one that lost its own.
+
+accept ──► place? ──► ready ──► served ──► lost: the session waits │ over: closed
+accept ──► resume ──► resumed ──► served
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, MutableMapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Callable, Sequence
 
 import anyio
 import structlog
-import uuid_utils
-from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from voicemind.channels.browser import events, shown, wire
-from voicemind.clock import epoch_ms, monotonic_s
+from voicemind.channels.browser import events, wire
+from voicemind.channels.browser.attachment import Attachment, is_for
+from voicemind.channels.browser.guard import Limits
+from voicemind.channels.browser.line import Line
+from voicemind.conversation.audience import Audience
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, still_open
-from voicemind.conversation.session import Session, Show
-from voicemind.engines import contract as happening
-from voicemind.errors import BadMessage, Busy, ClientMistake, UnknownConversation, VoicemindError, leaves
+from voicemind.conversation.session import Session
+from voicemind.errors import (
+    BadMessage,
+    Busy,
+    ClientMistake,
+    ConversationOver,
+    UnknownConversation,
+    UnknownSession,
+    VoicemindError,
+    leaves,
+)
 from voicemind.mind.prompt import Channel
 from voicemind.speech.audio import INPUT_RATE_HZ
 
 log = structlog.get_logger(__name__)
 
-MISSING_ID, ENGINE_FAILED, UNKNOWN_ID, REPLACED = 4000, 4001, 4404, 4409
-REFUSALS: dict[type[Exception], int] = {BadMessage: MISSING_ID, UnknownConversation: UNKNOWN_ID, Busy: 1013}
-MISTAKES_ALLOWED, MISTAKES_WITHIN_S = 10, 10.0
-EVENTS_WAITING = 256
-"""Messages that may wait for a slow client: about ten seconds of 40 ms frames. Then the engine waits for the client."""
-SEND_LIMIT_S = 5.0
-"""A client that takes nothing for this long is given up: it would hold its session for ever."""
+MISSING_ID, NOT_CREATED, UNKNOWN_ID, TRY_LATER = 4000, 4001, 4404, 1013
+REFUSALS: tuple[tuple[type[VoicemindError], int], ...] = (
+    (BadMessage, MISSING_ID),
+    (UnknownConversation, UNKNOWN_ID),
+    (UnknownSession, UNKNOWN_ID),
+    (Busy, TRY_LATER),
+)
+NO_SESSION = "There is no session that you could go on with. Connect without resume=1 to go on with the conversation."
 
-BuildSession = Callable[[Opened, Channel, Show], Session]
+BuildSession = Callable[[Opened, Channel, Audience], Session]
 """Makes the session of one conversation. Raises VoicemindError where its engine cannot start (another language, models missing)."""
-
-
-@dataclass
-class Mistakes:
-    """Counts what could not be used; too much of it in a short time is abuse."""
-
-    times: deque[float] = field(default_factory=deque[float])
-
-    def too_many(self, now: float) -> bool:
-        """One more, now; whether that is too many."""
-        self.times.append(now)
-        while self.times and self.times[0] <= now - MISTAKES_WITHIN_S:
-            self.times.popleft()
-        return len(self.times) >= MISTAKES_ALLOWED
 
 
 class VoiceConversations:
     """The endpoint, for these conversations. `output_rate_hz` is the rate of the agent's voice."""
 
-    def __init__(self, opening: Opening, live: Live, build_session: BuildSession, *, output_rate_hz: int) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        live: Live,
+        build_session: BuildSession,
+        *,
+        output_rate_hz: int,
+        limits: Limits | None = None,
+    ) -> None:
         self._opening, self._live, self._build_session = opening, live, build_session
         self._output_rate_hz = output_rate_hz
+        self._limits = limits or Limits()
+        self._attachments: dict[str, Attachment] = {}
 
     def routes(self) -> Sequence[WebSocketRoute]:
         """Where it is found."""
         return [WebSocketRoute("/voice-conversation", self.converse)]
 
     async def converse(self, socket: WebSocket) -> None:
-        """Serve one client until either side has had enough."""
+        """Serve one client until it is gone or the conversation is over."""
         await socket.accept()
-        with _Line(socket, binary=socket.query_params.get("binary") == "1") as line:
-            try:
-                opened = await self._find(socket)
-                self._live.refuse_when_full()
-                channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
-                session = self._build_session(opened, channel, line.show)
-            except VoicemindError as error:
-                await line.refuse(error)
-                return
-            greet = socket.query_params.get("greet") != "0"
-            async with self._live.serving(session):
-                await line.serve(session, self._ready(opened, channel, line), greet=greet)
+        wants = socket.query_params
+        line = Line(
+            socket, binary=wants.get("binary") == "1", numbered=wants.get("sequence") == "1", limits=self._limits
+        )
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(line.send)
+                try:
+                    await self._attach_and_serve(socket, line)
+                except VoicemindError as error:
+                    self._refuse(line, error)
+                if line.is_lost:
+                    tasks.cancel_scope.cancel()
+                tasks.cancel_scope.deadline = anyio.current_time() + self._limits.flush_s
+        except* Exception as group:
+            log.error("socket broke off", exc_info=next(leaves(group)))
 
-    async def _find(self, socket: WebSocket) -> Opened:
+    async def _attach_and_serve(self, socket: WebSocket, line: Line) -> None:
+        """Raises VoicemindError where there is no session for this socket."""
         identity = socket.query_params.get("conversationDetailId", "")
         if not identity:
             raise BadMessage(
                 "conversationDetailId is missing: get one from POST /api/voice-sessions.", param="conversationDetailId"
             )
-        return still_open(await self._opening.found(socket.state.tenant, identity))
+        early = Early(self._limits)
+        attachment: Attachment | None
+        if socket.query_params.get("resume") == "1":
+            attachment = await self._resumed(socket.state.tenant, identity, line)
+        else:
+            attachment = await self._begun(socket, identity, line, early)
+        if attachment is not None:
+            await _serve(line, attachment, early)
 
-    def _ready(self, opened: Opened, channel: Channel, line: _Line) -> events.Ready:
-        identity = opened.conversation.id
+    async def _resumed(self, tenant: str, identity: str, line: Line) -> Attachment:
+        """Go on with the session that the first message names. Raises UnknownSession, the same whatever was wrong, and MissedTooMuch."""
+        with anyio.move_on_after(self._limits.resume_s):
+            first = await line.next()
+            if isinstance(first, wire.Resume):
+                attachment = self._attachments.get(first.session_id)
+                if is_for(attachment, tenant, identity, secret=first.secret) and attachment is not None:
+                    attachment.resume(line, first.sequence)
+                    return attachment
+        raise UnknownSession(NO_SESSION)
+
+    async def _begun(self, socket: WebSocket, identity: str, line: Line, early: Early) -> Attachment | None:
+        """A new session, as soon as there is a place; None where the client does not wait for it. Raises VoicemindError."""
+        attachment: Attachment | None = None
+        refusal: VoicemindError | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def hold() -> None:
+                await early.hold(line)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(hold)
+            try:
+                attachment = await self._begin(socket, identity, line)
+            except VoicemindError as error:
+                refusal = error
+            tasks.cancel_scope.cancel()
+        if refusal:
+            raise refusal
+        return attachment
+
+    async def _begin(self, socket: WebSocket, identity: str, line: Line) -> Attachment:
+        opened = still_open(await self._opening.found(socket.state.tenant, identity))
+        channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
+        if channel == "voice":
+            self._live.roll_out.refuse(opened.conversation.tenant, opened.conversation.user_id)
+        attachment = Attachment(self._limits, watch=self._live.watch, on_over=self._forget)
+        session = await self._live.begin(
+            opened,
+            lambda: self._build_session(opened, channel, attachment),
+            greet=socket.query_params.get("greet") != "0",
+            told=lambda position, waited_s: line.say(events.Queued(position=position, waited_s=waited_s)),
+        )
+        self._attachments[session.id] = attachment
+        attachment.begin(session, line, self._ready(session, attachment, line))
+        return attachment
+
+    def _ready(self, session: Session, attachment: Attachment, line: Line) -> events.Ready:
+        identity, agent = session.opened.conversation.id, session.opened.agent
         return events.Ready(
-            session_id=line.session_id,
+            session_id=session.id,
             conversation_id=identity,
             conversation_detail_id=identity,
-            agent_id=opened.agent.slug,
-            agent_name=opened.agent.name,
-            channel=channel,
+            agent_id=agent.slug,
+            agent_name=agent.name,
+            channel=session.channel,
             input_rate=INPUT_RATE_HZ,
             output_rate=self._output_rate_hz,
             binary=line.binary,
+            secret=attachment.secret,
+            resumable_for_s=session.patience.detached_s,
         )
 
+    def _forget(self, session: Session) -> None:
+        self._attachments.pop(session.id, None)
 
-class _Line:
-    """One socket: what comes in goes to the session, what happens there goes out."""
-
-    def __init__(self, socket: WebSocket, *, binary: bool) -> None:
-        self.session_id = str(uuid_utils.uuid7())
-        self.binary = binary
-        self._socket = socket
-        self._mistakes = Mistakes()
-        self._close_code = 1000
-        self._sent = anyio.Event()
-        self._outgoing, self._to_send = anyio.create_memory_object_stream[str | bytes](EVENTS_WAITING)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._outgoing.close()
-        self._to_send.close()
-
-    async def show(self, event: happening.Event) -> None:
-        """Send what happened, after what is already waiting; a client that is gone misses it."""
-        frame = shown.frame(event, timestamp_ms=epoch_ms(), binary=self.binary)
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await self._outgoing.send(frame)
-
-    async def refuse(self, error: VoicemindError) -> None:
+    def _refuse(self, line: Line, error: VoicemindError) -> None:
         """Say why this socket cannot serve, and close it."""
-        code = REFUSALS.get(type(error), ENGINE_FAILED)
+        code = next((code for kind, code in REFUSALS if isinstance(error, kind)), NOT_CREATED)
         log.info("socket refused", code=error.code, close=code)
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.send_text(_serialised(events.Error(message=str(error), code=error.code)))
-            await self._socket.close(code, error.code)
+        self._live.watch.refused(error.code)
+        line.say(events.Error(message=str(error), code=error.code))
+        line.close(code, error.code)
 
-    async def serve(self, session: Session, ready: events.Ready, *, greet: bool) -> None:
-        """Until the conversation is over or the client is gone; then the last words go out and the socket is closed."""
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send, self._to_send, session)
-                await self._outgoing.send(_serialised(ready))
-                tasks.start_soon(self._receive, session)
-                try:
-                    await session.run(greet=greet)
-                except Exception as error:  # noqa: BLE001 - the boundary of a conversation: whatever broke it, the client is told and the server lives
-                    await self._broken(error)
-                finally:
-                    self._outgoing.close()
-                    if self._close_code == 1000 and session.reason == "replaced":
-                        self._close_code = REPLACED
-                with anyio.move_on_after(SEND_LIMIT_S):
-                    await self._sent.wait()
-                tasks.cancel_scope.cancel()
-        except* Exception as group:
-            log.error("socket broke off", session_id=self.session_id, exc_info=next(leaves(group)))
 
-    async def _broken(self, error: BaseException) -> None:
-        """Tell the client, after everything that is already waiting for it."""
-        error = next(leaves(error)) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - narrowing loses the type
-        self._close_code = 1011
-        code = error.code if isinstance(error, VoicemindError) else "internal_error"
-        log.error(
-            "conversation broke off",
-            session_id=self.session_id,
-            code=code,
-            exc_info=None if isinstance(error, VoicemindError) else error,
-        )
-        words = str(error) if isinstance(error, VoicemindError) else "Something went wrong here. Please start again."
-        await self._tell(_serialised(events.Error(message=words, code=code)))
+class Early:
+    """What a client says before its session is ready: the newest of its sound, and a few messages."""
 
-    async def _tell(self, frame: str | bytes) -> None:
-        """Send something of the line's own; a client that is gone misses it."""
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError), anyio.move_on_after(SEND_LIMIT_S):
-            await self._outgoing.send(frame)
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._messages: list[wire.ClientMessage] = []
+        self._sounds: deque[bytes] = deque()
+        self._bytes = 0
 
-    async def _send(self, frames: MemoryObjectReceiveStream[str | bytes], session: Session) -> None:
-        """The only writer of the socket."""
-        try:
-            async with frames:
-                async for frame in frames:
-                    with anyio.fail_after(SEND_LIMIT_S):
-                        if isinstance(frame, str):
-                            await self._socket.send_text(frame)
-                        else:
-                            await self._socket.send_bytes(frame)
-            await self._socket.close(self._close_code)
-        except (WebSocketDisconnect, RuntimeError, TimeoutError):
-            session.leave("gone")
-        finally:
-            self._sent.set()
-
-    async def _receive(self, session: Session) -> None:
-        """The only reader of the socket."""
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                session.leave("gone")
-                return
+    async def hold(self, line: Line) -> None:
+        """Keep what comes until the client is gone."""
+        while (message := await line.next()) is not None:
             try:
-                await self._take(session, _parsed(message, binary=self.binary))
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                return
+                self.keep(message)
             except ClientMistake as error:
-                await self._tell(_serialised(events.Error(message=str(error), code=error.code)))
-                if self._mistakes.too_many(monotonic_s()):
-                    self._close_code = 1008
-                    session.leave("gone")
-                    return
+                line.refuse(error)
 
-    async def _take(self, session: Session, message: wire.ClientMessage) -> None:
-        if not isinstance(message, wire.Sound):
-            session.touch()
-        match message:
-            case wire.Sound(samples):
-                session.engine.hear(samples)
-            case wire.Text(text=text, id=identity):
-                await session.engine.read(text.strip(), message_id=identity)
-            case wire.Interrupt():
-                await session.engine.interrupt()
-            case wire.Played(generation=generation, ms=ms):
-                session.engine.played(generation, ms)
-            case wire.End():
-                session.leave("end")
-            case wire.Ack() | wire.Resume() | wire.Metrics():
-                raise BadMessage("This server cannot use such a message yet.")
+    def keep(self, message: wire.ClientMessage) -> None:
+        """One message. Raises BadMessage where there are too many."""
+        if isinstance(message, wire.Sound):
+            self._sounds.append(message.samples)
+            self._bytes += len(message.samples)
+            while self._bytes > self._limits.early_s * INPUT_RATE_HZ * 2:
+                self._bytes -= len(self._sounds.popleft())
+        elif len(self._messages) < self._limits.early_messages:
+            self._messages.append(message)
+        else:
+            raise BadMessage("The session is not ready yet: wait for `ready`.")
+
+    def messages(self) -> Sequence[wire.ClientMessage]:
+        """What was kept, the sound first."""
+        sound = [wire.Sound(b"".join(self._sounds))] if self._bytes else []
+        return [*sound, *self._messages]
 
 
-def _parsed(message: MutableMapping[str, Any], *, binary: bool) -> wire.ClientMessage:
-    text, content = message.get("text"), message.get("bytes")
-    if text is not None:
-        return wire.parse_text(text)
-    if not binary:
-        raise BadMessage("Binary frames need ?binary=1 in the address.")
-    return wire.parse_binary(content or b"")
-
-
-def _serialised(event: events.Event) -> str:
-    return events.serialise(event, timestamp_ms=epoch_ms())
+async def _serve(line: Line, attachment: Attachment, early: Early) -> None:
+    """Pass on what the client says until it is gone."""
+    told_over = False
+    try:
+        waiting = deque(early.messages())
+        while (message := waiting.popleft() if waiting else await line.next()) is not None:
+            try:
+                await attachment.take(message)
+            except ConversationOver as error:
+                if not (told_over and isinstance(message, wire.Sound)):  # a microphone is not closed in an instant
+                    line.say(events.Error(message=str(error), code=error.code))
+                told_over = True
+            except ClientMistake as error:
+                line.refuse(error)
+    finally:
+        attachment.lost(line)

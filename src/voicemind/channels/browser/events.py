@@ -1,7 +1,8 @@
 """What the server says on `/voice-conversation`. Pure.
 
-Every message is `{"type": …, "data": {…}, "timestamp": <milliseconds since 1970>}`; where the address says `sequence=1`, all but `audio_chunk` also have a
-`"sequence"`, which counts them from 1 and goes on when the session is resumed.
+Every message is `{"type": …, "data": {…}, "timestamp": <milliseconds since 1970>}`; where the address says `sequence=1`, those of a session also have a
+`"sequence"`, which counts them from 1 without gaps and goes on when the session is resumed. What belongs to one connection alone has none: `audio_chunk`,
+`queue`, `resumed`, and an `error` that refuses a connection.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Ready(Event, frozen=True, rename="camel"):
     agent_name: str
     channel: str
     input_rate: int
+    """Of the sound that is expected, in hertz."""
     output_rate: int
+    """Of the agent's voice, in hertz; each piece of sound names its own."""
     encoding: str = "pcm_s16le"
     binary: bool = False
     secret: str = ""
@@ -77,8 +80,11 @@ class AudioChunk(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "audio_chunk"
     audio_base64: str
     rate: int
+    """In hertz."""
     generation: int
+    """Which reply: they are counted from 1."""
     position_ms: int
+    """Where in the reply it begins, in milliseconds."""
 
 
 class Interrupted(Event, frozen=True, rename="camel"):
@@ -108,6 +114,7 @@ class Heard(Event, frozen=True, rename="camel"):
     turn: int
     text: str
     unheard: str
+    """What the agent had still wanted to say."""
     interrupted: bool
 
 
@@ -120,6 +127,7 @@ class ToolCall(Event, frozen=True, rename="camel"):
     arguments: str
     status: Literal["running", "ok", "error"]
     ms: float = 0.0
+    """How long it has taken, in milliseconds."""
 
 
 class Timed(Event, frozen=True, rename="camel"):
@@ -143,6 +151,7 @@ class Queued(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "queue"
     position: int
     waited_s: float
+    """For how long this client has waited, in seconds."""
 
 
 class Resumed(Event, frozen=True, rename="camel"):
@@ -152,6 +161,7 @@ class Resumed(Event, frozen=True, rename="camel"):
     session_id: str
     conversation_id: str
     missed: int
+    """How many messages follow that were said meanwhile."""
     state: str
 
 
@@ -167,7 +177,9 @@ class Error(Event, frozen=True, rename="camel"):
 
     type: ClassVar[str] = "error"
     message: str
+    """For people."""
     code: str
+    """For programs: it stays the same."""
 
 
 class Complete(Event, frozen=True, rename="camel"):
@@ -176,7 +188,9 @@ class Complete(Event, frozen=True, rename="camel"):
     type: ClassVar[str] = "complete"
     conversation_id: str
     reason: str
+    """`end`, `idle`, `length`, `gone`, `replaced` or `shutdown`."""
     turns: int
+    """How many turns are stored."""
 
 
 EVENTS: tuple[type[Event], ...] = (
@@ -203,10 +217,18 @@ _encoder = msgspec.json.Encoder()
 
 def serialise(event: Event, *, timestamp_ms: int, sequence: int | None = None) -> str:
     """One text frame."""
-    message: dict[str, Any] = {"type": event.type, "data": event, "timestamp": timestamp_ms}
-    if sequence is not None:
-        message["sequence"] = sequence
-    return _encoder.encode(message).decode()
+    frame = encoded(event, timestamp_ms=timestamp_ms)
+    return frame.decode() if sequence is None else numbered(frame, sequence)
+
+
+def encoded(event: Event, *, timestamp_ms: int) -> bytes:
+    """A message as it is kept: without a number."""
+    return _encoder.encode({"type": event.type, "data": event, "timestamp": timestamp_ms})
+
+
+def numbered(frame: bytes, sequence: int) -> str:
+    """The text frame of a message with its number."""
+    return f'{frame[:-1].decode()},"sequence":{sequence}}}'
 
 
 def audio_chunk(pcm: Pcm, *, generation: int, position: int) -> AudioChunk:

@@ -29,6 +29,7 @@ class Audio(msgspec.Struct, tag_field="type", tag="audio", frozen=True):
     """A piece of what the microphone hears: base64 of 16 kHz samples."""
 
     data: str
+    """Base64 of 16-bit little-endian mono samples."""
 
 
 class Interrupt(msgspec.Struct, tag_field="type", tag="interrupt", frozen=True):
@@ -43,7 +44,9 @@ class Played(msgspec.Struct, tag_field="type", tag="played", frozen=True):
     """How much of a reply has left the loudspeaker, in milliseconds since the reply began."""
 
     generation: int
+    """Which reply."""
     ms: float
+    """In milliseconds."""
 
 
 class Ack(msgspec.Struct, tag_field="type", tag="ack", frozen=True):

@@ -1,4 +1,4 @@
-"""When does speech begin and end? Decided from the probabilities of 32 ms windows, without any waiting."""
+"""When does speech begin, pause and end? Decided from the probabilities of 32 ms windows, without any waiting."""
 
 from __future__ import annotations
 
@@ -7,48 +7,84 @@ from typing import Literal
 
 from voicemind.speech.vad.contract import WINDOW_MS
 
-Edge = Literal["started", "ended"]
+Edge = Literal["started", "lasting", "paused", "resumed", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
     """Thresholds are probabilities, times are milliseconds.
 
-    `onset_ms` of speech in a row begin an utterance; `barge_in_ms` of it are needed while the agent itself is audible.
-    `silence_ms` without speech end it, `settled_silence_ms` where what was said so far sounds complete.
+    `onset_ms` of speech in a row begin an utterance; while the agent itself is audible, only what is likelier than `speech_over_agent` counts for that.
+    After `pause_ms` of silence the person pauses, `resume_ms` of speech in a row end the pause. `lasting_ms` are the lengths of speech that are told.
     """
 
     speech: float = 0.5
+    speech_over_agent: float = 0.6
     silence: float = 0.35
     onset_ms: int = 96
-    barge_in_ms: int = 256
-    silence_ms: int = 704
-    settled_silence_ms: int = 448
+    pause_ms: int = 96
+    resume_ms: int = 64
+    lasting_ms: tuple[int, ...] = (300, 1200)
 
 
 class SpeechGate:
-    """The edges of one person's utterances."""
+    """The edges of one person's utterances. Within an utterance, what is neither speech nor silence counts as half a silence."""
 
     def __init__(self, limits: GateLimits | None = None) -> None:
         self._limits = limits or GateLimits()
-        self._speaking = False
-        self._loud_ms = 0
-        self._quiet_ms = 0
+        self.speaking = False
+        """Whether an utterance is open, pauses included."""
+        self.paused = False
+        self.speech_ms = 0
+        """How much speech the newest utterance has."""
+        self.quiet_ms = 0
+        """How long it has been silent since."""
+        self._run_ms = 0
+        self._told = 0
 
-    def feed(self, probability: float, *, agent_audible: bool = False, settled: bool = False) -> Edge | None:
-        """One more window. `settled` says that the words so far sound like a finished sentence."""
+    def feed(self, probability: float, *, silence_ms: int, agent_audible: bool = False) -> Edge | None:
+        """One more window. `silence_ms` of silence end the utterance."""
         limits = self._limits
-        if not self._speaking:
-            self._loud_ms = self._loud_ms + WINDOW_MS if probability >= limits.speech else 0
-            if self._loud_ms < (limits.barge_in_ms if agent_audible else limits.onset_ms):
-                return None
-            self._speaking, self._loud_ms, self._quiet_ms = True, 0, 0
-            return "started"
-        if probability >= limits.speech:
-            self._quiet_ms = 0
-        elif probability < limits.silence:
-            self._quiet_ms += WINDOW_MS
-        if self._quiet_ms < (limits.settled_silence_ms if settled else limits.silence_ms):
+        is_speech = probability >= (limits.speech_over_agent if agent_audible and not self.speaking else limits.speech)
+        self._run_ms = self._run_ms + WINDOW_MS if is_speech else 0
+        if not self.speaking:
+            return self._begun()
+        if self.paused:
+            return self._gone_on() if self._run_ms >= limits.resume_ms else self._silent(WINDOW_MS, silence_ms)
+        if is_speech:
+            self.speech_ms += WINDOW_MS
+            self.quiet_ms = 0
+            return self._lasted()
+        return self._silent(WINDOW_MS if probability < limits.silence else WINDOW_MS // 2, silence_ms)
+
+    def _begun(self) -> Edge | None:
+        if self._run_ms < self._limits.onset_ms:
             return None
-        self._speaking, self._quiet_ms = False, 0
+        self.speaking, self.paused = True, False
+        self.speech_ms, self.quiet_ms, self._told = self._run_ms, 0, 0
+        return "started"
+
+    def _gone_on(self) -> Edge:
+        self.paused = False
+        self.speech_ms += self._run_ms
+        self.quiet_ms = 0
+        return "resumed"
+
+    def _lasted(self) -> Edge | None:
+        told = sum(self.speech_ms >= ms for ms in self._limits.lasting_ms)
+        if told <= self._told:
+            return None
+        self._told = told
+        return "lasting"
+
+    def _silent(self, ms: int, silence_ms: int) -> Edge | None:
+        self.quiet_ms += ms
+        if not self.paused:
+            if self.quiet_ms < self._limits.pause_ms:
+                return None
+            self.paused = True
+            return "paused"
+        if self.quiet_ms < silence_ms:
+            return None
+        self.speaking = self.paused = False
         return "ended"

@@ -1,4 +1,4 @@
-"""Recognises one utterance while it is being said: partial words now and then, the final words at its end."""
+"""Recognises one utterance while it is being said: partial words now and then, and in its pauses at once, the final words at its end."""
 
 from __future__ import annotations
 
@@ -8,36 +8,66 @@ import anyio
 
 from voicemind.errors import ProviderError
 from voicemind.speech.audio import INPUT_RATE_HZ
-from voicemind.speech.stt.contract import Stt
+from voicemind.speech.stt.contract import Stt, WholePartials
 
 PARTIAL_EVERY_MS = 500
+PAUSED_PARTIAL_EVERY_MS = 96
+"""In a pause, a recogniser whose partials come behind the sound is asked again and again: the last words are still on their way."""
+HAND_OVER_MS = 96
 LONGEST_UTTERANCE_S = 120
 """After this much speech without a pause the rest is not recognised: it bounds the memory of a session."""
 
+_BYTES_PER_MS = INPUT_RATE_HZ * 2 // 1000
+
 
 class Listener:
-    """One utterance. `add` and `end` never wait; `run` does the work and reports."""
+    """One utterance. `add`, `hasten`, `pause`, `resume` and `end` never wait; `run` does the work and reports."""
 
-    def __init__(self, stt: Stt) -> None:
+    def __init__(self, stt: Stt, *, before: bytes = b"") -> None:
+        """`before` is the sound before the beginning was noticed."""
         self._stt = stt
-        self._pending: list[bytes] = []
-        self._bytes = 0
+        self._is_whole = isinstance(stt, WholePartials) and stt.whole_partials
+        self._pending: list[bytes] = [before]
+        self._pending_bytes = self._bytes = 0
+        self._fresh_bytes = -len(before)
         self._changed = anyio.Event()
+        self._wanted = False
+        self._paused = False
+        self._pauses = 0
         self._ended = False
         self._end = anyio.Event()
+        self._covers = False
         self.partial = ""
 
     @property
-    def sounds_finished(self) -> bool:
-        """Whether the words so far look like a whole sentence."""
-        return self.partial.endswith((".", "?", "!"))
+    def words(self) -> str:
+        """The words before the pause that goes on now; empty where they are not known yet."""
+        return self.partial if self._paused and self._covers else ""
 
     def add(self, samples: bytes) -> None:
         """More of what is being said."""
-        if self._bytes < LONGEST_UTTERANCE_S * INPUT_RATE_HZ * 2:
-            self._pending.append(samples)
-            self._bytes += len(samples)
+        if self._bytes >= LONGEST_UTTERANCE_S * 1000 * _BYTES_PER_MS:
+            return
+        self._pending.append(samples)
+        self._bytes += len(samples)
+        self._pending_bytes += len(samples)
+        if self._pending_bytes >= HAND_OVER_MS * _BYTES_PER_MS:
             self._changed.set()
+
+    def hasten(self) -> None:
+        """A partial is wanted now."""
+        self._wanted = True
+        self._changed.set()
+
+    def pause(self) -> None:
+        """The person is silent: what was added until now may be all."""
+        self._paused, self._covers = True, False
+        self._pauses += 1
+        self.hasten()
+
+    def resume(self) -> None:
+        """It was not all."""
+        self._paused = self._covers = False
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -45,12 +75,10 @@ class Listener:
         self._changed.set()
         self._end.set()
 
-    async def run(
-        self, on_partial: Callable[[str], Awaitable[None]], on_final: Callable[[str], Awaitable[None]]
-    ) -> None:
-        """Recognise until the end. Exactly one call of `on_final` comes last, with "" where nothing was said.
+    async def run(self, on_partial: Callable[[str, bool], None], on_final: Callable[[str], Awaitable[None]]) -> None:
+        """Recognise until the end. `on_partial` is given the words and whether they are whole: nothing was said since that they do not have.
 
-        Raises ProviderError after that call when the recogniser failed.
+        Exactly one call of `on_final` comes last, with "" where nothing was said. Raises ProviderError after that call when the recogniser failed.
         """
         text, failure = "", None
         try:
@@ -62,27 +90,36 @@ class Listener:
         if failure:
             raise failure
 
-    async def _recognise(self, on_partial: Callable[[str], Awaitable[None]]) -> str:
+    async def _recognise(self, on_partial: Callable[[str, bool], None]) -> str:
         async with self._stt.utterance() as utterance:
-            fresh_ms = 0.0
             while not self._ended:
                 await self._changed.wait()
-                fresh_ms += await self._hand_over(utterance.feed)
-                if fresh_ms >= PARTIAL_EVERY_MS and not self._ended:
-                    fresh_ms = 0.0
+                await self._hand_over(utterance.feed)
+                if self._is_due() and not self._ended:
+                    self._wanted, self._fresh_bytes = False, 0
+                    pause = self._pauses if self._paused else 0
                     words = (await utterance.partial()).strip()
-                    if words and words != self.partial:
-                        self.partial = words
-                        await on_partial(words)
+                    self._covers = self._paused and pause == self._pauses
+                    self.partial = words
+                    on_partial(words, self._covers and self._is_whole)
+            if self._is_whole and self._covers:
+                return self.partial
             await self._hand_over(utterance.feed)
             return (await utterance.finish()).strip()
 
-    async def _hand_over(self, feed: Callable[[bytes], Awaitable[None]]) -> float:
-        """Give the recogniser what has come in; returns how many milliseconds that was."""
-        samples, self._pending = b"".join(self._pending), []
+    def _is_due(self) -> bool:
+        """Whether to ask for the words so far. In a pause whose words are known for certain there is nothing to ask."""
+        if self._paused and self._is_whole:
+            return self._wanted
+        every_ms = PAUSED_PARTIAL_EVERY_MS if self._paused else PARTIAL_EVERY_MS
+        return self._wanted or self._fresh_bytes >= every_ms * _BYTES_PER_MS
+
+    async def _hand_over(self, feed: Callable[[bytes], Awaitable[None]]) -> None:
+        """Give the recogniser what has come in."""
+        samples, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
         self._changed = anyio.Event()
         if self._ended:
             self._changed.set()
         if samples:
+            self._fresh_bytes += len(samples)
             await feed(samples)
-        return len(samples) / 2 / INPUT_RATE_HZ * 1000

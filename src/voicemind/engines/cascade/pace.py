@@ -1,10 +1,12 @@
-"""When is the next frame of sound due? Absolute deadlines, a little ahead of real time, so that lateness is caught up. Pure."""
+"""When is the next sound due? Absolute deadlines, a little ahead of real time, so that lateness is caught up. Pure."""
 
 from __future__ import annotations
 
 FRAME_MS = 40
-LEAD_MS = 400
+LEAD_MS = 480
 """How far the client's buffer may be ahead of what it plays: enough against jitter, little to throw away at an interruption."""
+LOW_MS = 320
+"""How little may be left of the lead before more goes out: several frames leave at once, so that a session wakes up six times a second."""
 
 
 class Pace:
@@ -16,24 +18,32 @@ class Pace:
         self.position = 0
         """Samples that are out."""
 
+    def has_room(self, now: float) -> bool:
+        """Whether a frame may go out, once the sending has begun."""
+        return self.silent_at() - now < LEAD_MS / 1000
+
     def due(self, now: float) -> float:
-        """The moment at which the next frame may go out; not later than `now` for one that is due."""
+        """The moment at which more is to be sent; not later than `now` where it is due."""
         if self._began is None:
             return now
-        return self._began + self.position / self._rate_hz - LEAD_MS / 1000
+        return self.silent_at() - LOW_MS / 1000
 
     def sent(self, samples: int, *, now: float) -> None:
         """A frame went out. Where the sound had run dry, real time starts anew: the client has been silent meanwhile."""
-        dry = self._began is None or now > self._began + self.position / self._rate_hz
-        if dry:
+        if self._began is None or now > self.silent_at():
             self._began = now - self.position / self._rate_hz
         self.position += samples
 
     def played(self, now: float) -> int:
         """How many samples have sounded by now, as far as the pace tells."""
         if self._began is None:
-            return 0
+            return self.position
         return max(0, min(self.position, int((now - self._began) * self._rate_hz)))
+
+    def stop(self, position: int) -> None:
+        """The client has played this much, threw the rest away, and plays nothing until more is sent."""
+        self.position = position
+        self._began = None
 
     def silent_at(self) -> float:
         """The moment at which everything that is out has sounded."""

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 import anyio
 from anyio.abc import TaskGroup
 
 from voicemind.clock import monotonic_s
-from voicemind.engines.cascade import turn
-from voicemind.engines.cascade.gate import GateLimits, SpeechGate
-from voicemind.engines.cascade.listen import Listener
-from voicemind.engines.cascade.speak import Answer, SpokenReply
-from voicemind.engines.contract import Hushed, PartialWords, Scene, StateChanged, StateName, Trouble
-from voicemind.errors import ProviderError, ProviderRefused
+from voicemind.engines.cascade import happenings as on
+from voicemind.engines.cascade.aloud import Aloud
+from voicemind.engines.cascade.asked import Asked
+from voicemind.engines.cascade.ear import Ear
+from voicemind.engines.cascade.endpoint import Endpoint, EndpointLimits
+from voicemind.engines.cascade.failures import Failures
+from voicemind.engines.cascade.gate import GateLimits
+from voicemind.engines.cascade.inbox import Inbox
+from voicemind.engines.cascade.mouth import Mouth
+from voicemind.engines.cascade.speak import Answer
+from voicemind.engines.cascade.state import State, TurnLimits
+from voicemind.engines.cascade.turn import TurnMachine
+from voicemind.engines.contract import (
+    Ducked,
+    Occasion,
+    PartialWords,
+    Scene,
+    StateChanged,
+    StateName,
+)
+from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
-from voicemind.speech.audio import INPUT_RATE_HZ
+from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
 
-SOUNDS_WAITING = 100
-"""Pieces of sound that may wait to be judged: 2 s of 20 ms frames. Then the oldest are dropped."""
-HAPPENINGS_WAITING = 32
-BEFORE_SPEECH_MS = 400
-"""Sound before the detected beginning that belongs to the utterance: the gate needs some speech to be sure."""
-SAVE_LIMIT_S = 5.0
 FINISH_LIMIT_S = 10.0
 
-_SHOWN: dict[turn.State, StateName] = {
-    turn.State.LISTENING: "listening",
-    turn.State.HEARING: "listening",
-    turn.State.RECOGNISING: "thinking",
-    turn.State.THINKING: "thinking",
-    turn.State.SPEAKING: "speaking",
-    turn.State.LEAVING: "listening",
+_SHOWN: dict[State, StateName] = {
+    State.LISTENING: "listening",
+    State.SILENCE: "listening",
+    State.HEARING: "listening",
+    State.RECOGNISING: "thinking",
+    State.THINKING: "thinking",
+    State.TOOL_RUNNING: "thinking",
+    State.SUSPECTING: "thinking",
+    State.SPEAKING: "speaking",
+    State.DUCKED: "speaking",
+    State.HUSHED: "listening",
+    State.LEAVING: "listening",
 }
+"""What a client is shown. That the agent thinks early is none of its business."""
+
+
+@dataclass(slots=True)
+class EarlyThinking:
+    """How often an answer was thought of early, and how often it could be used."""
+
+    tried: int = 0
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tact:
+    """How conversations are held. `early` counts for all that share it."""
+
+    turn: TurnLimits = field(default_factory=TurnLimits)
+    gate: GateLimits = field(default_factory=GateLimits)
+    endpoint: EndpointLimits = field(default_factory=EndpointLimits)
+    prosody: Prosody | None = None
+    early: EarlyThinking = field(default_factory=EarlyThinking)
 
 
 class Cascade:
@@ -54,214 +88,160 @@ class Cascade:
         tts: Tts | None,
         language: str,
         voice: str | None,
-        limits: GateLimits | None = None,
+        tact: Tact | None = None,
     ) -> None:
         _refuse_unspoken(language, voice, stt, tts)
+        tact = tact or Tact()
+        self.early = tact.early
         self._scene = scene
-        self._stt, self._vad, self._tts, self._voice = stt, vad, tts, voice
-        self._machine = turn.TurnMachine()
-        self._gate = SpeechGate(limits)
-        self._happened, self._happenings = anyio.create_memory_object_stream[turn.Happening](HAPPENINGS_WAITING)
-        self._sound_in, self._sounds = anyio.create_memory_object_stream[bytes](SOUNDS_WAITING)
-        self._replies: dict[int, SpokenReply] = {}
-        self._spoken_until = monotonic_s()
-        self._heard_at = monotonic_s()
+        limits = tact.turn if tts else replace(tact.turn, silence_s=0.0, early_tries=0)
+        endpoint = Endpoint(language, tact.endpoint)
+        self._machine = TurnMachine(language=language, limits=limits, endpoint=endpoint)
+        self._inbox = Inbox()
+        self._failures = Failures(scene)
+        aloud = Aloud(scene)
+        self._mouth = Mouth(aloud, tts, voice, post=self._inbox.post, failures=self._failures)
+        self._ear: Ear | None = None
+        if stt and vad:
+            self._ear = Ear(
+                stt,
+                vad,
+                aloud=aloud,
+                endpoint=endpoint,
+                limits=tact.gate,
+                post=self._inbox.post,
+                failures=self._failures,
+                prosody=tact.prosody,
+            )
+        self._asked = Asked.now()
         self._shown: StateName | None = None
-        self._listener: Listener | None = None
-        self._utterances = 0
-        """How many are being recognised."""
         self._left = anyio.Event()
-        self._deaf = anyio.Event()
-        """Set when every sound that came in has been judged, and none will come."""
-        if not (stt and vad):
-            self._deaf.set()
+        """Set when everything is stored after leaving, or nothing will be."""
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            if self._stt and self._vad:
-                tasks.start_soon(self._listen, self._stt, self._vad, tasks)
-            await self._show_state()
-            async for happening in self._happenings:
-                self._utterances -= isinstance(happening, turn.Recognised)
-                for command in self._machine.feed(happening):
-                    await self._obey(command, tasks)
-                await self._show_state()
-                if (
-                    self._machine.state is turn.State.LEAVING
-                    and not self._utterances
-                    and not self._happenings.statistics().current_buffer_used
-                ):
-                    self._left.set()
+        """Serve until cancelled. Raises ProviderError where a part failed again and again."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._give_up, tasks)
+                if self._ear:
+                    tasks.start_soon(self._ear.run, tasks)
+                self._inbox.post(on.Tick())
+                while True:
+                    happening = await self._inbox.take(until_s=self._machine.wake_at)
+                    for command in self._machine.feed(happening or on.Tick(), at_s=monotonic_s()):
+                        await self._obey(command, tasks)
+                    await self._show_state()
+                    if self._machine.state is State.LEAVING and not self._machine.expects_words and not self._inbox:
+                        self._left.set()
+        finally:
+            self._left.set()
+        if self._failures.last:
+            raise self._failures.last
 
     def hear(self, samples: bytes) -> None:
         """What the microphone hears."""
-        if samples and self._stt and self._vad:
-            with suppress(anyio.ClosedResourceError):  # the conversation is ending
-                try:
-                    self._sound_in.send_nowait(samples)
-                except anyio.WouldBlock:
-                    self._sounds.receive_nowait()
-                    self._sound_in.send_nowait(samples)
+        if self._ear:
+            self._ear.hear(samples)
 
     async def read(self, text: str, *, message_id: str = "") -> None:
         """The person typed this."""
-        self._spoken_until = self._heard_at = monotonic_s()
-        await self._happened.send(turn.Typed(text, message_id))
+        self._asked = Asked.now()
+        await self._inbox.put(on.Typed(text, message_id))
 
     def away(self) -> None:
-        """Nobody can hear for a while."""
+        """Nobody can hear for a while: what sounds is held."""
+        self._inbox.post(on.Away())
 
     def back(self) -> None:
-        """Somebody listens again."""
+        """Somebody listens again: what was held goes on."""
+        self._inbox.post(on.Back())
 
     async def greet(self, text: str) -> None:
         """Say this without being asked."""
-        self._spoken_until = self._heard_at = monotonic_s()
-        await self._happened.send(turn.Greeting(text))
+        await self._inbox.put(on.Greeting(text))
 
     async def interrupt(self) -> None:
         """Stop talking."""
-        await self._happened.send(turn.Interrupted())
+        await self._inbox.put(on.Interrupted())
 
     def close(self) -> None:
-        """Close the streams."""
-        for stream in (self._happened, self._happenings, self._sound_in, self._sounds):
-            stream.close()
+        """Hear nothing any more."""
+        if self._ear:
+            self._ear.close()
 
     def played(self, generation: int, ms: float) -> None:
         """How much of a reply has left the client's loudspeaker."""
-        if reply := self._replies.get(generation):
-            reply.played(ms)
+        self._mouth.played(generation, ms)
 
     async def finish(self) -> None:
         """Stop talking; store what the person said last."""
-        self._sound_in.close()
         with anyio.move_on_after(FINISH_LIMIT_S):
-            await self._deaf.wait()
-            await self._happened.send(turn.Leaving())
+            if self._ear:
+                self._ear.close()
+                await self._ear.done.wait()
+            await self._inbox.put(on.Leaving())
             await self._left.wait()
 
+    async def _give_up(self, tasks: TaskGroup) -> None:
+        await self._failures.too_many.wait()
+        tasks.cancel_scope.cancel()
+
     async def _show_state(self) -> None:
-        state = _SHOWN[self._machine.state]
-        if state != self._shown:
-            self._shown = state
-            await self._scene.show(StateChanged(state))
+        state = self._machine.state
+        if state is State.EARLY:
+            shown: StateName = "listening" if self._machine.voice.sounding else "thinking"
+        else:
+            shown = _SHOWN[state]
+        if shown != self._shown:
+            self._shown = shown
+            await self._scene.show(StateChanged(shown))
 
-    async def _obey(self, command: turn.Command, tasks: TaskGroup) -> None:
+    async def _obey(self, command: on.Command, tasks: TaskGroup) -> None:
         match command:
-            case turn.Keep(text, modality, message_id):
+            case on.ShowWords(text):
+                await self._scene.show(PartialWords(text))
+            case on.Keep(text, modality, message_id):
                 await self._scene.user_said(text, modality=modality, message_id=message_id)
-            case turn.Think(number):
-                self._begin(number, self._scene.answer(), tasks)
-            case turn.Say(number, text):
-                self._begin(number, _words(text), tasks)
-            case turn.Hush(number):
-                await self._hush(number)
+            case on.Think() | on.ThinkEarly() | on.SpeakUp() | on.Say():
+                self._begin(command, tasks)
+            case on.Release(number):
+                self.early.paid += 1
+                self._mouth.release(number, self._newest())
+            case on.Duck(number, is_soft):
+                await self._scene.show(Ducked(number, is_soft))
+            case on.Hold(number, is_shown):
+                await self._mouth.hold(number, is_told=is_shown)
+            case on.GoOn(number):
+                self._mouth.go_on(number)
+            case on.Forget(number):
+                self._mouth.forget(number)
+            case on.Hush(number) | on.GiveUp(number):
+                told = (number or self._machine.newest) if isinstance(command, on.Hush) else None
+                await self._mouth.stop(number, told=told)
+            case _:
+                assert_never(command)
 
-    def _begin(self, number: int, answer: Answer, tasks: TaskGroup) -> None:
-        reply = SpokenReply(
-            number,
-            scene=self._scene,
-            tts=self._tts,
-            voice=self._voice,
-            asked_at=self._spoken_until,
-            heard_at=self._heard_at,
-        )
-        self._replies[number] = reply
-        tasks.start_soon(self._reply, reply, answer)
+    def _begin(self, command: on.Think | on.ThinkEarly | on.SpeakUp | on.Say, tasks: TaskGroup) -> None:
+        match command:
+            case on.Think(number):
+                answer = self._scene.answer()
+            case on.ThinkEarly(number, text):
+                answer = self._scene.answer(Occasion(supposing=text))
+                self.early.tried += 1
+            case on.SpeakUp(number, silence_s):
+                answer = self._scene.answer(Occasion(silence_s=silence_s))
+                self._asked = Asked.now()
+            case on.Say(number, text):
+                answer = _words(text)
+                self._asked = Asked.now()
+            case _:
+                assert_never(command)
+        self._mouth.begin(number, answer, tasks, self._newest(), waits=isinstance(command, on.ThinkEarly))
 
-    async def _reply(self, reply: SpokenReply, answer: Answer) -> None:
-        """Run the reply; whatever ends it, what was said of it is stored."""
-
-        sounding_sent = False
-
-        async def sounding() -> None:
-            nonlocal sounding_sent
-            if not sounding_sent:
-                sounding_sent = True
-                await self._happened.send(turn.ReplySounding(reply.number))
-
-        try:
-            with reply.scope:
-                await reply.run(answer, sounding)
-        finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
-                said = reply.said
-                if said.heard:
-                    await self._scene.agent_said(said)
-            del self._replies[reply.number]
-            reply.over.set()
-        if reply.failure:
-            await self._scene.show(
-                Trouble(reply.failure.code, "The answer could not be finished. Please say it again.")
-            )
-        await self._happened.send(turn.ReplyEnded(reply.number))
-
-    async def _hush(self, number: int) -> None:
-        """Silence first, then the books: the next reply must find this one stored."""
-        reply = self._replies.get(number)
-        if reply:
-            reply.scope.cancel()
-        await self._scene.show(Hushed(number or self._machine.reply))
-        if reply:
-            with anyio.move_on_after(SAVE_LIMIT_S):
-                await reply.over.wait()
-
-    async def _listen(self, stt: Stt, vad: Vad, tasks: TaskGroup) -> None:
-        """Find the utterances in the sound and have each recognised."""
-        before: deque[bytes] = deque()
-        broken = False
-        async with vad.track() as track:
-            async for samples in self._sounds:
-                _remember(before, samples)
-                if self._listener:
-                    self._listener.add(samples)
-                track.hear(samples)
-                try:
-                    probabilities = await track.judged() if track.unjudged else []
-                except ProviderError as error:
-                    if not broken:
-                        await self._scene.show(Trouble(error.code, "You cannot be heard at the moment. You can type."))
-                    broken, probabilities = True, []
-                for probability in probabilities:
-                    await self._judge(probability, before, stt, tasks)
-        if self._listener:
-            self._listener.end()
-            self._listener = None
-        self._deaf.set()
-
-    async def _judge(self, probability: float, before: deque[bytes], stt: Stt, tasks: TaskGroup) -> None:
-        """One more window of sound: perhaps an utterance begins or ends with it."""
-        edge = self._gate.feed(
-            probability,
-            agent_audible=self._machine.state is turn.State.SPEAKING,
-            settled=self._listener is not None and self._listener.sounds_finished,
-        )
-        if edge == "started":
-            self._listener = Listener(stt)
-            self._listener.add(b"".join(before))
-            self._utterances += 1
-            tasks.start_soon(self._recognise, self._listener)
-            await self._happened.send(turn.SpeechStarted())
-        elif edge == "ended" and self._listener:
-            self._spoken_until = monotonic_s()
-            self._listener.end()
-            self._listener = None
-            await self._happened.send(turn.SpeechEnded())
-
-    async def _recognise(self, listener: Listener) -> None:
-        async def partial(text: str) -> None:
-            await self._scene.show(PartialWords(text))
-
-        async def final(text: str) -> None:
-            self._heard_at = monotonic_s()
-            await self._happened.send(turn.Recognised(text))
-
-        try:
-            await listener.run(partial, final)
-        except ProviderError as error:
-            await self._scene.show(Trouble(error.code, "What you said could not be understood. Please say it again."))
+    def _newest(self) -> Asked:
+        """What the person said or typed last."""
+        spoken = self._ear.asked if self._ear else self._asked
+        return max(spoken, self._asked, key=lambda asked: asked.at_s)
 
 
 def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts | None) -> None:
@@ -271,19 +251,11 @@ def _refuse_unspoken(language: str, voice: str | None, stt: Stt | None, tts: Tts
                 f"{provider.name} does not know the language {language!r}, only {', '.join(provider.languages)}: choose another provider.",
                 provider=provider.name,
             )
-    if tts and voice and voice not in tts.voices:
+    if tts and voice and tts.voices and voice not in tts.voices:
         raise ProviderRefused(
             f"{tts.name} has no voice {voice!r}, only {', '.join(tts.voices)}: name one of them in the agent's file.",
             provider=tts.name,
         )
-
-
-def _remember(before: deque[bytes], samples: bytes) -> None:
-    """Keep the last moments of sound."""
-    before.append(samples)
-    size = sum(map(len, before))
-    while size - len(before[0]) >= BEFORE_SPEECH_MS * INPUT_RATE_HZ // 1000 * 2:
-        size -= len(before.popleft())
 
 
 async def _words(text: str) -> Answer:

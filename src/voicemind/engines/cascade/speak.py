@@ -9,57 +9,110 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from voicemind.clock import monotonic_s
-from voicemind.engines.cascade.clauses import ClauseCutter, speakable
-from voicemind.engines.cascade.heard import SpokenClause, heard_text
-from voicemind.engines.cascade.pace import FRAME_MS, Pace
+from voicemind.engines.cascade.bell import Bell
+from voicemind.engines.cascade.clauses import ClauseCutter
+from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
+from voicemind.engines.cascade.pace import FRAME_MS
+from voicemind.engines.cascade.playback import Playback
+from voicemind.engines.cascade.speakable import Reader
+from voicemind.engines.cascade.tape import Tape
 from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Piece, TextDelta
 from voicemind.speech.audio import Pcm
 from voicemind.speech.tts.contract import Mark, Tts
 
-CLAUSES_AHEAD = 3
+CLAUSES_AHEAD = 2
 """How many clauses may wait for the voice: the model works ahead of it, but not for a minute of speech that may never be heard."""
-
-LONGEST_REPLY_MS = 3_600_000.0
-"""No reply sounds longer than an hour, whatever a client says."""
+SOUND_AHEAD_S = 3.0
+"""How much sound may wait to be sent before the next clause is begun: it is made while the one before it plays."""
+FIRST_CLAUSE_S = 0.3
+"""How long the first clause may take to be written before a shorter one will do: a fast model writes it whole."""
+HURRY_S = 1.5
+"""How little sound may be left before a shorter clause will do: what is written next has to be made first."""
+SHOWN_AHEAD_CHARS = 2_000
+"""How much of a reply without a voice is thought of before it may be shown."""
+KEPT_S = 6.0
+"""How long sound is kept after it was sent: what was cut within it can be said again."""
 
 Answer = AsyncGenerator[Piece, None]
+OnSounding = Callable[[], Awaitable[None]]
 
 
 class SpokenReply:
-    """Runs once; `said` tells at any moment how far it came. Without a voice (`tts` is None) the text itself is the reply."""
+    """Runs once; `said` tells at any moment how far it came. Without a voice (`tts` is None) the text itself is the reply.
+
+    A reply that `waits` is thought of and made into sound ahead, but nobody sees or hears anything of it until it is released.
+    """
 
     def __init__(
-        self, number: int, *, scene: Scene, tts: Tts | None, voice: str | None, asked_at: float, heard_at: float
+        self,
+        number: int,
+        *,
+        scene: Scene,
+        tts: Tts | None,
+        voice: str | None,
+        asked_at: float,
+        heard_at: float,
+        endpoint_ms: float | None = None,
+        waits: bool = False,
     ) -> None:
+        """`asked_at` is when the person had finished, `heard_at` when that was recognised, both in monotonic seconds; `endpoint_ms` is how long it took to believe it."""
         self.number = number
         self.scope = anyio.CancelScope()
         self.over = anyio.Event()
         self.failure: VoicemindError | None = None
-        self._scene = scene
-        self._tts = tts
-        self._voice = voice
-        self._pace = Pace(tts.rate_hz if tts else 1)
+        self._scene, self._tts, self._voice = scene, tts, voice
+        self._rate_hz = tts.rate_hz if tts else 1
+        self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
+        self._early, self._waits, self._held = waits, waits, False
+        self._reader = Reader("en" if tts and tts.languages == ("en",) else "")
+        self._playback = Playback(self._rate_hz)
+        self._tape = Tape()
         self._clauses: list[SpokenClause] = []
-        self._text = ""
-        self._asked_at = asked_at
-        self._timings: dict[str, float] = {"heard": round((heard_at - asked_at) * 1000, 1)}
-        self._client_played_ms = 0.0
-        self._finished = False
+        self._text = self._shown = ""
+        self._clauses_shown = 0
+        self._unmade = 0
+        self._moments: dict[str, float] = {}
+        self._to_send, self._to_make = Bell(), Bell()
+        self._all_made = self._finished = False
 
     @property
     def said(self) -> Said:
         """What was generated, and what of it the person has heard by now."""
         generated = self._text.strip()
         heard = generated if self._finished else self._heard()
-        return Said(self.number, generated, heard, interrupted=not self._finished, timings_ms=dict(self._timings))
+        return Said(self.number, generated, heard, interrupted=not self._finished, timings_ms=self._timings())
 
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""
-        self._client_played_ms = max(self._client_played_ms, min(ms, LONGEST_REPLY_MS))
+        self._playback.told(ms, monotonic_s())
 
-    async def run(self, answer: Answer, on_sounding: Callable[[], Awaitable[None]]) -> None:
+    def release(self, *, asked_at: float, heard_at: float, endpoint_ms: float | None = None) -> None:
+        """What was supposed has come true: the reply may be seen and heard. Safe to call twice."""
+        if self._waits:
+            self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
+            self._waits = False
+            self._to_send.ring()
+
+    def hold(self) -> str:
+        """Not one more frame goes out; returns what was heard so far. The client throws away what it has not played. Safe to call twice."""
+        if not self._held and not self._finished:
+            self._held = True
+            self._playback.stop(monotonic_s())
+        return self.said.heard
+
+    def go_on(self) -> None:
+        """Say on, from the beginning of the word that was cut. Safe to call twice."""
+        if not self._held:
+            return
+        self._held = False
+        now = monotonic_s()
+        self._tape.rewind(word_began(self._clauses, self._playback.played(now)))
+        self._playback.go_on(self._tape.position, now)
+        self._to_send.ring()
+
+    async def run(self, answer: Answer, on_sounding: OnSounding) -> None:
         """Say the answer to its end. A provider's failure ends it early and is left in `failure`."""
         if self._tts is None:
             await self._show(answer, on_sounding)
@@ -67,20 +120,30 @@ class SpokenReply:
         send, receive = anyio.create_memory_object_stream[SpokenClause](CLAUSES_AHEAD)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._think, answer, send)
-            await self._voice_out(self._tts, receive, on_sounding)
+            tasks.start_soon(self._make, self._tts, receive)
+            await self._send(on_sounding)
         self._finished = self.failure is None
 
     def _heard(self) -> str:
         if self._tts is None:
-            return self._text.strip()
-        by_pace = self._pace.played(monotonic_s())
-        by_client = int(self._client_played_ms / 1000 * self._tts.rate_hz)
-        return heard_text(self._clauses, min(by_pace, by_client) if by_client else by_pace)
+            return self._shown.strip()
+        return heard_text(self._clauses[: self._clauses_shown], self._playback.played(monotonic_s()))
 
     def _mark(self, part: str) -> None:
-        self._timings.setdefault(part, round((monotonic_s() - self._asked_at) * 1000, 1))
+        self._moments.setdefault(part, monotonic_s())
 
-    async def _show(self, answer: Answer, on_sounding: Callable[[], Awaitable[None]]) -> None:
+    def _timings(self) -> dict[str, float]:
+        moments = {"heard": self._heard_at, **self._moments}
+        timings = {part: round(max(0.0, moment - self._asked_at) * 1000, 1) for part, moment in moments.items()}
+        if self._endpoint_ms is not None:
+            timings = {"endpoint": round(self._endpoint_ms, 1), **timings}
+        return timings | ({"early": 1.0} if self._early else {})
+
+    async def _allowed(self) -> None:
+        while self._waits or self._held:
+            await self._to_send.wait()
+
+    async def _show(self, answer: Answer, on_sounding: OnSounding) -> None:
         """The text channel: every piece is shown as it comes."""
         try:
             async with aclosing(answer) as pieces:
@@ -88,11 +151,20 @@ class SpokenReply:
                     if isinstance(piece, TextDelta):
                         self._mark("thought_first")
                         self._text += piece.text
-                        await on_sounding()
-                        await self._scene.show(AgentText(self.number, self._text))
+                        if not self._waits or len(self._text) > SHOWN_AHEAD_CHARS:
+                            await self._show_text(on_sounding)
+            if self._shown != self._text:
+                await self._show_text(on_sounding)
             self._finished = True
         except VoicemindError as error:
             self.failure = error
+
+    async def _show_text(self, on_sounding: OnSounding) -> None:
+        await self._allowed()
+        if not self._shown:
+            await on_sounding()
+        self._shown = self._text
+        await self._scene.show(AgentText(self.number, self._shown))
 
     async def _think(self, answer: Answer, clauses: MemoryObjectSendStream[SpokenClause]) -> None:
         """Cut what the model says into clauses and hand them to the voice."""
@@ -103,53 +175,103 @@ class SpokenReply:
                     async for piece in pieces:
                         if isinstance(piece, TextDelta):
                             self._mark("thought_first")
-                            for clause in cutter.feed(piece.text):
+                            for clause in cutter.feed(piece.text, hurried=self._is_hurried()):
                                 await self._hand_over(clause, clauses)
             except VoicemindError as error:
                 self.failure = error
             if rest := cutter.rest():
                 await self._hand_over(rest, clauses)
 
-    async def _hand_over(self, text: str, clauses: MemoryObjectSendStream[SpokenClause]) -> None:
-        clause = SpokenClause(text)
-        self._text += text
-        self._clauses.append(clause)
-        await clauses.send(clause)
+    def _is_hurried(self) -> bool:
+        """Whether the voice has, or will soon have, nothing to say while the model writes on."""
+        now = monotonic_s()
+        if not self._text:
+            return now - self._moments["thought_first"] > FIRST_CLAUSE_S
+        if self._unmade or self._waits or self._held:
+            return False
+        left_s = self._tape.unread / self._rate_hz + self._playback.pace.silent_at() - now
+        return left_s < HURRY_S
 
-    async def _voice_out(
-        self, tts: Tts, clauses: MemoryObjectReceiveStream[SpokenClause], on_sounding: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Clause by clause: show the words, send the sound, and wait at the end until it has been heard."""
-        shown = ""
+    async def _hand_over(self, text: str, clauses: MemoryObjectSendStream[SpokenClause]) -> None:
+        self._text += text
+        self._unmade += 1
+        await clauses.send(SpokenClause(text, spoken=self._reader.read(text), rate_hz=self._rate_hz))
+
+    async def _make(self, tts: Tts, clauses: MemoryObjectReceiveStream[SpokenClause]) -> None:
+        """Have clause after clause spoken, a few seconds ahead of what is sent."""
         async with clauses:
             async for clause in clauses:
-                shown += clause.text
-                await self._scene.show(AgentText(self.number, shown))
+                while self._tape.unread > SOUND_AHEAD_S * self._rate_hz:
+                    await self._to_make.wait()
+                clause.start = self._tape.end
+                self._clauses.append(clause)
                 try:
-                    await self._sound(tts, clause, on_sounding)
+                    await self._make_clause(tts, clause)
                 except VoicemindError as error:
                     self.failure = self.failure or error
-        await anyio.sleep(max(0.0, self._pace.silent_at() - monotonic_s()))
+                self._unmade -= 1
+                self._to_send.ring()
+        self._all_made = True
+        self._to_send.ring()
 
-    async def _sound(self, tts: Tts, clause: SpokenClause, on_sounding: Callable[[], Awaitable[None]]) -> None:
-        words = speakable(clause.text)
-        if words:
-            async with aclosing(tts.speak(words, voice=self._voice)) as pieces:
-                async for pcm in pieces:
-                    if isinstance(pcm, Mark):
+    async def _make_clause(self, tts: Tts, clause: SpokenClause) -> None:
+        if clause.said.text:
+            async with aclosing(tts.speak(clause.said.text, voice=self._voice)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Mark):
+                        clause.marks.append((piece.chars, int(piece.ms / 1000 * self._rate_hz)))
                         continue
-                    clause.samples += len(pcm.samples) // 2
-                    self._mark("spoke_first")
-                    await on_sounding()
-                    await self._send(pcm)
+                    if not clause.marks:
+                        clause.see(piece.samples)
+                    clause.samples += len(piece.samples) // 2
+                    self._tape.add(piece.samples)
+                    self._to_send.ring()
         clause.complete = True
 
-    async def _send(self, pcm: Pcm) -> None:
-        """Frame by frame, each when it is due."""
-        size = pcm.rate_hz * FRAME_MS // 1000 * 2
-        for start in range(0, len(pcm.samples), size):
-            await anyio.sleep(max(0.0, self._pace.due(monotonic_s()) - monotonic_s()))
-            frame = Pcm(pcm.samples[start : start + size], pcm.rate_hz)
-            position = self._pace.position
-            self._pace.sent(len(frame.samples) // 2, now=monotonic_s())
+    async def _send(self, on_sounding: OnSounding) -> None:
+        """Show the words and send the sound when they are due, until everything has been heard."""
+        while True:
+            await self._allowed()
+            await self._show_clauses()
+            now = monotonic_s()
+            if self._held:
+                continue
+            if self._tape.unread:
+                left_s = self._playback.pace.due(now) - now
+            elif self._all_made:
+                left_s = self._playback.silent_at() - now
+            else:
+                await self._to_send.wait()
+                continue
+            if left_s > 0:
+                await self._to_send.wait(left_s)
+            elif self._tape.unread:
+                await self._send_due(on_sounding)
+            else:
+                return
+
+    async def _show_clauses(self) -> None:
+        """The words of the clauses whose sound is next."""
+        before = self._clauses_shown
+        for clause in self._clauses[before:]:
+            if clause.start > self._tape.position:
+                break
+            self._shown += clause.text
+            self._clauses_shown += 1
+        if self._clauses_shown > before:
+            await self._scene.show(AgentText(self.number, self._shown))
+
+    async def _send_due(self, on_sounding: OnSounding) -> None:
+        """Frame by frame, as many as the lead has room for; words come before their sound."""
+        if "spoke_first" not in self._moments:
+            self._mark("spoke_first")
+            await on_sounding()
+        pace, size = self._playback.pace, self._rate_hz * FRAME_MS // 1000
+        while not self._held and self._tape.unread and pace.has_room(monotonic_s()):
+            frame = Pcm(self._tape.read(size), self._rate_hz)
+            position = pace.position
+            pace.sent(len(frame.samples) // 2, now=monotonic_s())
             await self._scene.show(AgentSound(self.number, position, frame))
+            await self._show_clauses()
+        self._tape.forget(self._tape.position - int(KEPT_S * self._rate_hz))
+        self._to_make.ring()

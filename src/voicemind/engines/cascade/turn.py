@@ -1,229 +1,300 @@
 """Whose turn is it? The decisions of a spoken conversation, without any waiting.
 
-    listening ──SpeechStarted──▶ hearing ──SpeechEnded──▶ recognising ──Recognised──▶ thinking ──ReplySounding──▶ speaking
-        ▲                           ▲                          │ (nothing said)            │                          │
-        └───────────────────────────┼──────────────────────────┘                           │                          │
-        ▲                           └──────────── SpeechStarted: hush ─────────────────────┴──────────────────────────┤
-        └──────────────────────── ReplyEnded, Interrupt: hush ────────────────────────────────────────────────────────┘
+    listening ─SpeechStarted─▶ hearing ─SpeechEnded─▶ recognising ─words: Keep, Think─▶ thinking ─ReplySounding─▶ speaking ─ReplyEnded─▶ listening
+    hearing ─the words of a pause: ThinkEarly─▶ thinking early ─the same words: Keep, Release─▶ thinking
+                                                thinking early ─speech goes on, other words: Forget─▶ hearing
+    thinking ─SpeechStarted: Hold─▶ suspecting ─nothing said, assent: GoOn─▶ thinking
+                                    suspecting ─words: Hush, Keep, Think─▶ thinking
+    thinking ─ToolStarted─▶ tool running ─ToolEnded─▶ thinking
+    speaking ─SpeechStarted: Duck─▶ ducked ─it dies away, assent: Duck back─▶ speaking
+                                    ducked ─words, much speech: Hold─▶ hushed ─nothing said, assent: GoOn─▶ speaking
+                                                                       hushed ─words: GiveUp, Keep, Think─▶ thinking
+    listening ─nobody says anything: SpeakUp─▶ thinking … speaking ─ReplyEnded─▶ silence (as listening, but no SpeakUp again)
+    every state ─Interrupted: Hush─▶ listening    ─Typed: Hush, Keep, Think─▶ thinking    ─Leaving: Hush─▶ leaving
 
-    Typed words start a reply from every state; a reply that still runs is hushed first. Words that are recognised while the person
-    already speaks on are kept without a reply of their own: the reply to what follows answers both, even where what follows has no words
-    (a cough). Words that come when a reply has begun without them start another one. Leaving is possible from every
-    state and final: words that are still being recognised are kept, nothing is said any more.
+    Typed words start a reply from every state; a reply that still runs is hushed first. Words that are recognised while the person already speaks on are
+    kept without a reply of their own: the reply to what follows answers both, even where what follows has no words (a cough). Words that come while a tool
+    runs are kept and answered when it has ended: what it does is not cut in half. While nobody can hear (Away) every reply is held. Leaving is possible
+    from every state and final: words that are still being recognised are kept, nothing is said any more.
 
-Replies carry numbers: cancelling is a request, not an instant, so a hushed reply may still report something, which then no longer counts.
+Two things are kept apart: the person's utterance (`voice.py`) and the reply (`Phase`). Whether the reply sounds, sounds softer or is held follows from both,
+so after each happening the difference to how it was is commanded. Replies carry numbers: cancelling is a request, not an instant, so a reply that was given
+up may still report something, which then no longer counts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
 from typing import assert_never
 
-from voicemind.store.values import Modality
-
-
-class State(Enum):
-    """What is going on; the names are those of the diagram."""
-
-    LISTENING = "listening"
-    HEARING = "hearing"
-    RECOGNISING = "recognising"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    LEAVING = "leaving"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStarted:
-    """The person began to speak."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechEnded:
-    """The person has been silent long enough to have finished."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """The words of the utterance that ended; empty where there were none."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """The person wrote something; `message_id` is the client's own name for it."""
-
-    text: str
-    message_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """The agent is to say this unasked."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplySounding:
-    """The first sound or text of a reply is out."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyEnded:
-    """A reply is over: said and heard to its end, or failed."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The person asked for silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """The person is going: no more replies."""
-
-
-Happening = (
-    SpeechStarted | SpeechEnded | Recognised | Typed | Greeting | ReplySounding | ReplyEnded | Interrupted | Leaving
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Store what the person said."""
-
-    text: str
-    modality: Modality
-    message_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Think:
-    """Reply to the conversation as it stands."""
-
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Say these words."""
-
-    reply: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hush:
-    """Stop this reply (0: there is none) and tell the client."""
-
-    reply: int
-
-
-Command = Keep | Think | Say | Hush
+from voicemind.engines.cascade import happenings as on
+from voicemind.engines.cascade.endpoint import Endpoint
+from voicemind.engines.cascade.posture import Posture
+from voicemind.engines.cascade.state import Phase, State, TurnLimits
+from voicemind.engines.cascade.voice import Contest, Voice, contest
+from voicemind.engines.cascade.words import Assent, plain, same_words
 
 
 class TurnMachine:
-    """Feed it what happened; do what it says, in order."""
+    """Feed it what happened; do what it says, in order. Times are seconds of a clock that never jumps."""
 
-    def __init__(self) -> None:
-        self.state = State.LISTENING
+    def __init__(
+        self, *, language: str = "en", limits: TurnLimits | None = None, endpoint: Endpoint | None = None
+    ) -> None:
         self.reply = 0
-        """The number of the newest reply, running or not."""
+        """The number of the newest reply, running or not, let out or not."""
+        self.newest = 0
+        """The number of the newest reply of which something was let out."""
+        self.phase = Phase.NONE
+        self.voice = Voice()
+        self._limits = limits or TurnLimits()
+        self._assent = Assent(language)
+        self._endpoint = endpoint or Endpoint(language)
+        self._contest = Contest.NONE
+        self._posture = Posture()
+        self._away = self._leaving = False
         self._owed = False
-        """Whether something was said that no reply has answered, since the person went on making sounds."""
+        """Whether something was said that no reply has answered, since the person went on making sounds or a tool ran."""
+        self._unrecognised = self._tools = self._tries = 0
+        self._supposed, self._prompted = "", False
+        self._quiet_since: float | None = None
 
     @property
     def replying(self) -> bool:
-        """Whether a reply is being thought or said."""
-        return self.state in (State.THINKING, State.SPEAKING)
+        """Whether a reply is being thought or said, or is held. An early one is none yet."""
+        return self.phase in (Phase.THINKING, Phase.SPEAKING)
 
-    def feed(self, happening: Happening) -> list[Command]:  # noqa: PLR0911 - one for each kind of happening
+    @property
+    def expects_words(self) -> bool:
+        """Whether an utterance is open or being recognised."""
+        return self._unrecognised > 0
+
+    @property
+    def state(self) -> State:  # noqa: PLR0911 - one for each phase
+        """Where in the diagram the conversation is."""
+        if self._leaving:
+            return State.LEAVING
+        match self.phase:
+            case Phase.EARLY:
+                return State.EARLY
+            case Phase.THINKING if self._tools:
+                return State.TOOL_RUNNING
+            case Phase.THINKING:
+                return State.SUSPECTING if self._posture.held else State.THINKING
+            case Phase.SPEAKING:
+                return State.HUSHED if self._posture.held else State.DUCKED if self._posture.soft else State.SPEAKING
+            case Phase.NONE:
+                if self.voice.quiet:
+                    return State.SILENCE if self._prompted else State.LISTENING
+                return State.HEARING if self.voice.sounding else State.RECOGNISING
+            case _:
+                assert_never(self.phase)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When a Tick is due, if nothing happens before."""
+        if self._leaving:
+            return None
+        if self.replying and self._contest is not Contest.NONE and not plain(self.voice.words):
+            return self.voice.began_s + self._limits.contest.wordless_s
+        if self._idle and self._limits.silence_s and not self._prompted and self._quiet_since is not None:
+            return self._quiet_since + self._limits.silence_s
+        return None
+
+    def feed(self, happening: on.Happening, *, at_s: float) -> list[on.Command]:
         """What to do about it."""
-        if self.state is State.LEAVING:
+        if self._leaving:
             return self._on_the_way_out(happening)
+        was_idle = self._idle
+        commands = [*self._taken(happening, at_s), *self._adjusted()]
+        if self._quiet_since is None or not was_idle or not self._idle:
+            self._quiet_since = at_s
+        return commands
+
+    @property
+    def _idle(self) -> bool:
+        return self.phase is Phase.NONE and self.voice.quiet and not self._away
+
+    def _taken(self, happening: on.Happening, at_s: float) -> list[on.Command]:  # noqa: PLR0911 - one for each kind of happening
+        if isinstance(happening, on.OfSpeech):
+            return self._speech(happening, at_s)
+        if isinstance(happening, on.OfReply):
+            return self._replied(happening)
         match happening:
-            case SpeechStarted() | SpeechEnded() | Recognised():
-                return self._spoken(happening)
-            case ReplySounding() | ReplyEnded():
-                return self._replied(happening)
-            case Typed(text, message_id):
-                return [*self._hushed(), Keep(text, "text", message_id), self._think()]
-            case Greeting(text):
+            case on.Partial(utterance, text, whole):
+                return self._partial(utterance, text.strip(), whole=whole)
+            case on.Recognised(utterance, text):
+                return self._recognised(utterance, text.strip())
+            case on.Typed(text, message_id):
+                return [*self._forgotten(), *self._stopped(), on.Keep(text, "text", message_id), self._think()]
+            case on.Greeting(text):
                 return self._greet(text)
-            case Interrupted():
-                return self._interrupted()
-            case Leaving():
-                return [*self._hushed(), *self._become(State.LEAVING)]
+            case on.Tick():
+                return self._ticked(at_s)
+            case _:
+                return self._asked_for(happening)
+
+    def _asked_for(self, happening: on.Interrupted | on.Away | on.Back | on.Leaving) -> list[on.Command]:
+        """What the person or the session wants of the agent."""
+        match happening:
+            case on.Interrupted():
+                self._owed = False
+                return self._stopped(final=True) or [on.Hush(0)]
+            case on.Away() | on.Back():
+                self._away = isinstance(happening, on.Away)
+                return []
+            case on.Leaving():
+                commands = [*self._forgotten(), *self._stopped(final=True)]
+                self._leaving = True
+                return commands
             case _:
                 assert_never(happening)
 
-    def _spoken(self, happening: SpeechStarted | SpeechEnded | Recognised) -> list[Command]:
+    def _on_the_way_out(self, happening: on.Happening) -> list[on.Command]:
+        if isinstance(happening, on.Recognised):
+            self._unrecognised = max(0, self._unrecognised - 1)
         match happening:
-            case SpeechStarted():
-                self._owed = self._owed or self.state is State.THINKING
-                return [*self._hushed(), *self._become(State.HEARING)]
-            case SpeechEnded():
-                return self._become(State.RECOGNISING) if self.state is State.HEARING else []
-            case Recognised(text):
-                return self._recognised(text)
-
-    def _replied(self, happening: ReplySounding | ReplyEnded) -> list[Command]:
-        if not self.replying or happening.reply != self.reply:
-            return []
-        return self._become(State.SPEAKING if isinstance(happening, ReplySounding) else State.LISTENING)
-
-    def _on_the_way_out(self, happening: Happening) -> list[Command]:
-        match happening:
-            case Recognised(text) if text:
-                return [Keep(text, "speech")]
-            case Typed(text, message_id):
-                return [Keep(text, "text", message_id)]
-            case Interrupted():
-                return [Hush(0)]
+            case on.Recognised(_, text) if plain(text):
+                return [on.Keep(text.strip(), "speech")]
+            case on.Typed(text, message_id):
+                return [on.Keep(text, "text", message_id)]
+            case on.Interrupted():
+                return [on.Hush(0)]
             case _:
                 return []
 
-    def _become(self, state: State) -> list[Command]:
-        self.state = state
+    def _speech(self, happening: on.OfSpeech, at_s: float) -> list[on.Command]:
+        if not isinstance(happening, on.SpeechStarted):
+            self.voice.follow(happening)
+            return self._forgotten() if isinstance(happening, on.SpeechResumed) else []
+        if happening.utterance > self.voice.utterance:
+            self.voice.begin(happening.utterance, at_s=at_s)
+            self._unrecognised, self._tries = self._unrecognised + 1, 0
+        return self._forgotten()
+
+    def _partial(self, utterance: int, text: str, *, whole: bool) -> list[on.Command]:
+        if utterance != self.voice.utterance or self.voice.quiet:
+            return []
+        is_new = text != self.voice.words
+        self.voice.say(text, whole=whole)
+        if self.replying:
+            is_new = is_new and self._contested() is Contest.CONFIRMED
+        shown: list[on.Command] = [on.ShowWords(text)] if is_new and plain(text) else []
+        return [*shown, *self._early()]
+
+    def _early(self) -> list[on.Command]:
+        """Think about words that have probably all been said by now."""
+        words = self.voice.words
+        if self.replying or self._away or not self.voice.is_stable or self._unrecognised != 1:
+            return []
+        if self.phase is Phase.EARLY and same_words(words, self._supposed):
+            return []
+        forgotten = self._forgotten()
+        if self._tries >= self._limits.early_tries or self._endpoint.is_unfinished(words):
+            return forgotten
+        self._tries, self.reply = self._tries + 1, self.reply + 1
+        self.phase, self._supposed = Phase.EARLY, words
+        return [*forgotten, on.ThinkEarly(self.reply, words)]
+
+    def _forgotten(self) -> list[on.Command]:
+        if self.phase is not Phase.EARLY:
+            return []
+        self.phase = Phase.NONE
+        return [on.Forget(self.reply)]
+
+    def _recognised(self, utterance: int, text: str) -> list[on.Command]:
+        self._unrecognised = max(0, self._unrecognised - 1)
+        if utterance == self.voice.utterance:
+            self.voice.recognised()
+        if not plain(text):
+            return [*self._forgotten(), *self._answered()]
+        if self.replying and self._assent.is_all(text):
+            return []
+        self._prompted = False
+        keep = on.Keep(text, "speech")
+        if self.phase is Phase.EARLY and self.voice.quiet and same_words(text, self._supposed):
+            self._let_out()
+            return [keep, on.Release(self.reply)]
+        self._owed = True
+        if self.replying and self._tools:
+            return [keep]
+        return [*self._forgotten(), *self._stopped(), keep, *self._answered()]
+
+    def _answered(self) -> list[on.Command]:
+        """Answer what no reply has answered, unless the person speaks on."""
+        return [self._think()] if self._owed and self.phase is Phase.NONE and not self.voice.sounding else []
+
+    def _replied(self, happening: on.OfReply) -> list[on.Command]:
+        if happening.reply != self.reply or self.phase is Phase.NONE:
+            return []
+        match happening:
+            case on.ReplyEnded():
+                self._at_rest()
+                return self._answered()
+            case on.ReplySounding() if self.replying:
+                self.phase = Phase.SPEAKING
+            case on.ToolStarted():
+                self._tools += 1
+            case on.ToolEnded() if self._tools:
+                self._tools -= 1
+                return [*self._stopped(), *self._answered()] if self._owed and not self._tools else []
+            case _:
+                pass  # an early reply lets nothing out
         return []
 
-    def _think(self) -> Think:
-        self.reply += 1
-        self._owed = False
-        self.state = State.THINKING
-        return Think(self.reply)
-
-    def _hushed(self) -> list[Command]:
-        return [Hush(self.reply)] if self.replying else []
-
-    def _recognised(self, text: str) -> list[Command]:
-        keep: list[Command] = [Keep(text, "speech")] if text else []
-        match self.state:
-            case State.HEARING:  # the person speaks on: the reply to what follows answers this too
-                self._owed = self._owed or bool(text)
-                return keep
-            case State.RECOGNISING:
-                return [*keep, self._think()] if text or self._owed else self._become(State.LISTENING)
-            case _:  # a reply has begun without these words, or typed ones came first
-                return [*self._hushed(), *keep, self._think()] if text else []
-
-    def _greet(self, text: str) -> list[Command]:
-        if self.state is not State.LISTENING:
+    def _greet(self, text: str) -> list[on.Command]:
+        if self.phase is not Phase.NONE or not self.voice.quiet:
             return []
-        self.reply += 1
-        self.state = State.SPEAKING
-        return [Say(self.reply, text)]
+        self._next()
+        self.phase = Phase.SPEAKING
+        return [on.Say(self.reply, text)]
 
-    def _interrupted(self) -> list[Command]:
-        if not self.replying:
-            return [Hush(0)]
+    def _ticked(self, at_s: float) -> list[on.Command]:
+        if self.wake_at is None or self._quiet_since is None or at_s < self.wake_at:
+            return []
+        if self.replying:
+            self.voice.is_noise = True
+            return []
+        self._prompted = True
+        self._next()
+        return [on.SpeakUp(self.reply, at_s - self._quiet_since)]
+
+    def _think(self) -> on.Think:
+        self._prompted = False
+        self._next()
+        return on.Think(self.reply)
+
+    def _next(self) -> None:
+        self.reply += 1
+        self._let_out()
+
+    def _let_out(self) -> None:
+        self._at_rest()
         self._owed = False
-        self.state = State.LISTENING
-        return [Hush(self.reply)]
+        self.phase, self.newest = Phase.THINKING, self.reply
+
+    def _at_rest(self) -> None:
+        self.phase, self._tools = Phase.NONE, 0
+        self._posture.reset()
+
+    def _stopped(self, *, final: bool = False) -> list[on.Command]:
+        """Give up the reply that runs; `final`: tell the client once more, even where it is silent already."""
+        if not self.replying:
+            return []
+        was_silenced = self._posture.held_aloud and not final
+        self._at_rest()
+        return [on.GiveUp(self.reply) if was_silenced else on.Hush(self.reply)]
+
+    def _contested(self) -> Contest:
+        """How far the person contends for the turn; what was confirmed stays so until it comes to nothing."""
+        now = contest(self.voice, self._assent, self._limits.contest)
+        if now is Contest.SUSPECTED and self._contest is Contest.CONFIRMED:
+            return Contest.CONFIRMED
+        return now
+
+    def _adjusted(self) -> list[on.Command]:
+        """Have the reply sound as it should by now; one that is to be given up once its tool has ended waits."""
+        self._contest = self._contested() if self.replying else Contest.NONE
+        if not self.replying:
+            return []
+        is_aloud, must_wait = self.phase is Phase.SPEAKING, self._away or self._owed
+        return [*self._posture.adjust(self.reply, self._contest, is_aloud=is_aloud, must_wait=must_wait)]

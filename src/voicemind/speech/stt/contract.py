@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 class Utterance(Protocol):
@@ -40,3 +40,10 @@ class Stt(Protocol):
     async def aclose(self) -> None:
         """Free everything; safe to call twice."""
         ...
+
+
+@runtime_checkable
+class WholePartials(Protocol):
+    """What a recogniser has besides whose `partial` always is of everything that was fed: where nothing was said since, it is as good as `finish`."""
+
+    whole_partials: Literal[True]

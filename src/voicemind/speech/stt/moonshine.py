@@ -7,7 +7,7 @@ import importlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import anyio
 import numpy as np
@@ -39,6 +39,7 @@ class MoonshineStt:
 
     name = "moonshine"
     languages: tuple[str, ...] = ("en",)
+    whole_partials: Literal[True] = True
 
     def __init__(self, *, at_once: int = 2) -> None:
         """`at_once` transcribers are built, 100 MB each; more utterances than that wait for one another."""

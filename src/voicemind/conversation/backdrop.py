@@ -1,0 +1,75 @@
+"""What one live conversation knows of itself: its turns, what others have not become memory of yet, and whether any of it was erased since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from voicemind.clock import monotonic_s
+from voicemind.conversation.ending import Endings
+from voicemind.conversation.opening import Opened
+from voicemind.engines.contract import NOW, Occasion
+from voicemind.mind.context import CHECKED_S
+from voicemind.mind.history import messages_of
+from voicemind.mind.prompt import Channel
+from voicemind.mind.reply import Situation
+from voicemind.store.contract import Store
+from voicemind.store.values import NewTurn, Turn
+
+
+class Backdrop:
+    """Of one session. `prepare` comes first; every method that waits may raise StorageUnavailable."""
+
+    def __init__(self, opened: Opened, channel: Channel, *, store: Store, endings: Endings) -> None:
+        self.opened = opened
+        self.channel: Channel = channel
+        self.turns: list[Turn] = []
+        self._store, self._endings = store, endings
+        self._unreflected: tuple[str, ...] = ()
+        self._doubts = self._settled_doubts = 0
+        self._looked_s = 0.0
+
+    async def prepare(self, *, wait_s: float) -> None:
+        """Read what was said before, in this conversation and in others; a running reflection is waited for, `wait_s` at most."""
+        opened = self.opened
+        self.turns = list(await self._store.turns(opened.conversation.tenant, opened.conversation.id))
+        doubts = self._doubts
+        self._unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
+        self._settled_doubts, self._looked_s = doubts, monotonic_s()
+
+    async def keep(self, turn: NewTurn) -> Turn:
+        """Store a turn. Raises ConversationOver too."""
+        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
+        self.turns.append(stored)
+        return stored
+
+    def doubt(self) -> None:
+        """Something was erased: what was read before may be of it."""
+        self._doubts += 1
+
+    async def look_again(self) -> None:
+        """Read anew what may have been erased since it was read: by us, or more than CHECKED_S ago by another process."""
+        if monotonic_s() - self._looked_s > CHECKED_S:
+            self.doubt()
+        while self._doubts != self._settled_doubts:
+            doubts, began_s = self._doubts, monotonic_s()
+            talk = await self._store.conversation(self.opened.conversation.tenant, self.opened.conversation.id)
+            unreflected = await self._endings.unreflected(self.opened)
+            self.opened, self._unreflected = replace(self.opened, conversation=talk), unreflected
+            self._settled_doubts, self._looked_s = doubts, began_s
+
+    def situation(self, occasion: Occasion = NOW) -> Situation:
+        """What the mind is given for a reply."""
+        return Situation(
+            agent=self.opened.agent,
+            key=self.opened.key,
+            channel=self.channel,
+            history=messages_of(
+                self.turns,
+                supposing=occasion.supposing,
+                silence_s=occasion.silence_s,
+                resays_cut=self._endings.patience.resays_cut,
+            ),
+            unreflected=self._unreflected,
+            person=self.opened.person,
+            intent_notes=self.opened.intent_notes,
+        )

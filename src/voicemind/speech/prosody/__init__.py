@@ -1,0 +1,1 @@
+"""How speech sounds, beyond its words."""

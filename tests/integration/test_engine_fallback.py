@@ -1,0 +1,156 @@
+"""A conversation is not lost with its voice: where an engine fails the next one takes over, last of all writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.cutting import Watched, close_code, somebody
+from tests.serving import in_process, scripted_settings
+from tests.talking import talking
+
+from voicemind.assembly.house import House
+from voicemind.assembly.voices import Voices
+from voicemind.conversation.relay import BuildEngine, Relay
+from voicemind.engines.contract import AgentText, Engine, Said, Scene, StateChanged
+from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
+from voicemind.mind.agent import Agent
+from voicemind.mind.prompt import Channel
+
+pytestmark = pytest.mark.anyio
+
+
+class Failing:
+    """Says one thing, and fails at the next thing that it is asked."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.asked = anyio.Event()
+        self.calls: list[str] = []
+
+    async def run(self) -> None:
+        await self.scene.show(StateChanged("listening"))
+        await self.scene.show(AgentText(3, "I can still"))
+        await self.scene.agent_said(Said(3, "I can still speak.", "I can still", interrupted=True))
+        async with anyio.create_task_group() as tasks:  # an engine is made of tasks: its error comes in a group
+            tasks.start_soon(self.fail)
+
+    async def fail(self) -> None:
+        await self.asked.wait()
+        raise ProviderUnavailable("The voice is gone.", provider="test")
+
+    async def read(self, text: str, *, message_id: str = "") -> None:
+        self.asked.set()
+
+    def hear(self, samples: bytes) -> None: ...
+
+    async def greet(self, text: str) -> None: ...
+
+    async def interrupt(self) -> None: ...
+
+    async def finish(self) -> None: ...
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def away(self) -> None:
+        self.calls.append("away")
+
+    def back(self) -> None:
+        self.calls.append("back")
+
+    def played(self, generation: int, ms: float) -> None:
+        self.calls.append(f"played {generation} {ms}")
+
+
+def first_fails(monkeypatch: pytest.MonkeyPatch, *, last: bool = False) -> None:
+    """Before the engines that there are comes one that fails; `last`: instead of them."""
+    engines = Voices.engines
+
+    def lined_up(self: Voices, agent: Agent, channel: Channel) -> Sequence[BuildEngine]:
+        return [Failing] if last else [Failing, refuses, *engines(self, agent, channel)]
+
+    monkeypatch.setattr(Voices, "engines", lined_up)
+
+
+def refuses(scene: Scene) -> Engine:
+    raise ProviderRefused("This language is not spoken.", provider="test")
+
+
+async def test_the_next_engine_answers_what_the_one_that_failed_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_fails(monkeypatch)
+    watch = Watched()
+    async with (
+        in_process(tmp_path, watch=watch) as client,
+        talking(client, agent="thalia", channel="text", greet=False) as talk,
+    ):
+        first = await talk.until("agent_response", final=True)
+        assert (first["turn"], first["generation"], first["text"]) == (1, 3, "I can still")
+        await talk.send(type="text", text="Tell me about the court.", id="one")
+        assert (await talk.until("error"))["code"] == "engine_changed"
+        transcript = await talk.until("transcript", final=True)
+        assert (transcript["id"], transcript["turn"]) == ("one", 2)
+        answer = await talk.until("agent_response", final=True)
+        assert (answer["turn"], answer["generation"]) == (3, 4), "a reply has the number of an earlier one"
+        await talk.send(type="text", text="Tell me about the court.", id="one")
+        assert (await talk.until("ack"))["id"] == "one"
+    assert watch.changed == ["provider_unavailable"]
+
+
+async def test_a_session_whose_last_engine_fails_says_so_and_its_conversation_can_be_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with in_process(tmp_path) as client:
+        with monkeypatch.context() as patch:
+            first_fails(patch, last=True)
+            async with somebody(client, agent="thalia", channel="text", greet=False) as person:
+                await person.talk.send(type="text", text="Hello", id="one")
+                assert (await person.talk.until("error"))["code"] == "provider_unavailable"
+                assert await close_code(person.talk) == 1011
+        async with talking(
+            client, agent="thalia", channel="text", greet=False, conversation_id=person.talk.conversation_id
+        ) as again:
+            await again.send(type="text", text="Hello", id="one")
+            assert (await again.until("agent_response", final=True))["turn"] == 3
+
+
+def test_an_engine_that_takes_over_knows_that_nobody_listens_and_hears_of_its_own_replies_alone() -> None:
+    built: list[Failing] = []
+
+    def build(scene: Scene) -> Failing:
+        built.append(Failing(scene))
+        return built[-1]
+
+    class Stage:
+        async def user_said(self, text: str, **_: object) -> None: ...
+
+    relay = Relay(Stage(), [build, build])  # type: ignore[arg-type] # nothing of it is used
+    assert relay.numbered(AgentText(2, "x")) == AgentText(2, "x")
+    relay.away()
+    assert relay.next()
+    assert relay.numbered(AgentText(1, "y")) == AgentText(3, "y")
+    relay.played(2, 10)
+    relay.played(3, 20)
+    assert [engine.calls for engine in built] == [["away", "close"], ["away", "played 1 20"]]
+    assert not relay.next()
+
+
+@pytest.mark.parametrize("pairs", ["scripted", "scripted/nothing", "nothing/scripted"])
+def test_a_fall_back_that_does_not_exist_stops_the_start(tmp_path: Path, pairs: str) -> None:
+    with pytest.raises(Misconfigured) as stopped:
+        House.build(scripted_settings(tmp_path, voice_fallback=pairs))
+    assert stopped.value.setting == "VOICEMIND_VOICE_FALLBACK"
+
+
+async def test_the_voices_of_a_fall_back_take_over_and_after_them_comes_writing(tmp_path: Path) -> None:
+    house = House.build(scripted_settings(tmp_path, voice_fallback="scripted/scripted"))
+    assert len(house.voices.engines(house.agents["thalia"], "voice")) == 3
+    assert len(house.voices.engines(house.agents["thalia"], "text")) == 1
+    assert house.voices.stand_ins == ()
+    house = House.build(scripted_settings(tmp_path, stt="moonshine", voice_fallback="scripted/scripted"))
+    (stand_in,) = house.voices.stand_ins
+    assert "scripted" in stand_in.name

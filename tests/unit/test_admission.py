@@ -1,0 +1,92 @@
+"""Who talks and who waits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemind.conversation.admission import Admission, Place
+from voicemind.conversation.deadlines import Deadlines
+from voicemind.conversation.roll_out import RollOut, share_of
+from voicemind.conversation.typed import IDS_KEPT, Typed
+from voicemind.errors import AllTalking, NotRolledOut
+
+
+@given(st.integers(1, 4), st.integers(0, 4), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=60))
+def test_places_are_never_oversold_and_the_line_keeps_its_order(
+    places: int, queue_places: int, steps: list[tuple[bool, int]]
+) -> None:
+    lengths: list[int] = []
+    admission = Admission(places, queue_places=queue_places, on_queue=lengths.append)
+    there: list[Place] = []
+    for comes, which in steps:
+        if comes:
+            try:
+                there.append(admission.ask())
+            except AllTalking:
+                assert (admission.taken, admission.waiting) == (places, queue_places)
+        elif there:
+            leaver = there.pop(which % len(there))
+            admission.give_back(leaver)
+            admission.give_back(leaver)
+        positions = [place.position for place in there]
+        assert positions.count(0) == min(len(there), places) == admission.taken
+        assert [position for position in positions if position] == list(range(1, admission.waiting + 1))
+        if lengths:
+            assert lengths[-1] == admission.waiting
+
+
+def test_who_takes_the_place_of_somebody_does_not_wait() -> None:
+    admission = Admission(1, queue_places=1)
+    older, waiting = admission.ask(), admission.ask()
+    newer = admission.ask(in_exchange=True)
+    admission.give_back(older)
+    assert (newer.position, waiting.position) == (0, 1)
+    admission.give_back(newer)
+    assert waiting.position == 0
+
+
+def test_of_many_people_the_right_share_may_talk_and_none_is_shut_out_when_it_grows() -> None:
+    people = [f"person-{number}" for number in range(4000)]
+    shares = {
+        percent: {name for name in people if RollOut(percent).includes("a", name)} for percent in (0, 10, 25, 50, 100)
+    }
+    assert shares[0] == set()
+    assert shares[100] == set(people)
+    assert shares[10] < shares[25] < shares[50]
+    assert all(abs(len(chosen) / 40 - percent) < 3 for percent, chosen in shares.items())
+    assert len({share_of(tenant, "ann") for tenant in "abc"}) == 3
+    with pytest.raises(NotRolledOut):
+        RollOut(0).refuse("a", "ann")
+
+
+def test_the_earliest_end_counts_and_who_is_back_has_all_their_time_again() -> None:
+    deadlines = Deadlines(idle_s=30, length_s=100, detached_s=10, began_at=0, active_at=0)
+    assert deadlines.next() == (30, "idle")
+    deadlines.gone_at = 5
+    assert deadlines.next() == (15, "gone")
+    deadlines.gone_at, deadlines.active_at = None, 80
+    assert deadlines.next() == (100, "length")
+
+
+def test_a_message_counts_once_and_what_was_never_stored_may_come_again_in_the_next_session() -> None:
+    typed = Typed()
+    assert typed.is_new("a", "one")
+    assert typed.is_new("b", "two")
+    assert not typed.is_new("a", "one")
+    assert typed.is_new("", "three")
+    assert typed.is_new("", "three")
+    typed.stored("a")
+    assert typed.unstored == (("b", "two"), ("", "three"), ("", "three"))
+    anew = Typed()
+    anew.inherit(typed)
+    assert not anew.is_new("a", "one")
+    assert anew.is_new("b", "two")
+
+
+def test_ids_are_not_kept_for_ever() -> None:
+    typed = Typed()
+    for number in range(IDS_KEPT + 1):
+        typed.is_new(str(number), "x")
+        typed.stored(str(number))
+    assert typed.is_new("0", "x")
+    assert not typed.is_new(str(IDS_KEPT), "x")

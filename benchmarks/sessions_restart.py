@@ -105,6 +105,6 @@ async def _invited(client: httpx.AsyncClient) -> Caller:
 
 
 async def _kept(client: httpx.AsyncClient, caller: Caller) -> int:
-    answer = await client.get(f"/v1/conversations/{caller.conversation}/turns", params={"limit": 100})
+    answer = await client.get(f"/api/v1/conversations/{caller.conversation}/turns", params={"limit": 100})
     answer.raise_for_status()
     return len(answer.json()["items"])

@@ -173,6 +173,20 @@ class Settings(VoiceSettings):
         description="How long a reflection waits after its first failure, in seconds; four times as long after each further one.",
     )
     reflection_workers: int = Field(1, ge=1, le=64, description="Reflections done side by side by one process.")
+    metrics: str = Field(
+        "key",
+        pattern="^(key|open|off)$",
+        description="Who may read /metrics: whoever has a key (without keys, this machine), everybody who reaches the server (open), or nobody (off).",
+    )
+    metrics_key: SecretStr = Field(
+        SecretStr(""), description="The one key for /metrics, which opens nothing else; empty: any API key."
+    )
+    otel_endpoint: str = Field(
+        "",
+        pattern="^(https?://.*)?$",
+        validation_alias=alias("OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Collector that is sent a span for each turn (OTLP over HTTP); OTEL_EXPORTER_OTLP_ENDPOINT counts too. Empty: none is sent.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of readable text.")
 

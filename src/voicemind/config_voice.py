@@ -118,3 +118,14 @@ class VoiceSettings(BaseSettings):
         default=False,
         description="Whether an agent that was interrupted is told what it had still wanted to say, so that it may say it again.",
     )
+    recordings: str = Field(
+        "off",
+        pattern="^(off|on)$",
+        description="Whether spoken conversations may be recorded: off, or on, where whoever opens one says record_consent.",
+    )
+    recordings_days: float = Field(
+        30, ge=0, le=36_500, description="How long recordings are kept, in days; 0: until they are erased."
+    )
+    recording_mb: int = Field(
+        500, ge=1, le=4000, description="Size at which a recording ends, in megabytes: 3.8 are a minute."
+    )

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.anyio
 ANNA = MindKey("acme", "counsellor", "anna")
 SHARED = MindKey("acme", "sage")
 NOTHING = dict.fromkeys(
-    ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users"), 0
+    ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users", "recordings"), 0
 )
 
 
@@ -377,7 +377,8 @@ async def test_a_person_is_erased_with_all_that_is_theirs_alone(store: Store, da
     await remember(store, await talk(store, "of bert", person="bert"), entry("dog", "Has a dog.", "of bert"))
     erased = await store.erase_user("acme", "anna")
     assert erased.counts == {
-        "conversations": 2, "turns": 2, "reflections": 2, "minds": 1, "versions": 1, "entries": 3, "evidence": 3, "users": 1
+        **NOTHING, "conversations": 2, "turns": 2, "reflections": 2, "minds": 1, "versions": 1, "entries": 3, "evidence": 3,
+        "users": 1,
     }  # fmt: skip
     assert await store.mind(ANNA) is None
     with pytest.raises(UnknownUser):

@@ -213,6 +213,7 @@ async def test_twenty_interruptions_in_a_second_are_one() -> None:
     assert [hushed.generation for hushed in stage.hushes()] == [1] * 21
     assert sounds(stage, 1)[-1][0] <= 3.0
     assert stage.turns == [("user", "Who are you?"), ("agent", stage.hushes()[0].heard)]
+    assert len({hushed.heard for hushed in stage.hushes()}) == 1
     assert 0 < len(stage.hushes()[0].heard) < len(ANSWER)
 
 

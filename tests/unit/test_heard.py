@@ -1,10 +1,12 @@
 """What of a reply was heard."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemind.engines.cascade.heard import SpokenClause, heard_text
+from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
 from voicemind.engines.cascade.pace import FRAME_MS, LEAD_MS, LOW_MS, Pace
+from voicemind.engines.cascade.speakable import Reader
 
 CLAUSES = [SpokenClause("Good day. ", 1000, complete=True), SpokenClause("How are you today?", 1800, complete=True)]
 
@@ -68,3 +70,42 @@ def test_after_running_dry_real_time_starts_anew() -> None:
     pace.sent(100, now=10.0)
     pace.sent(100, now=20.0)
     assert round(pace.silent_at(), 6) == 20.1
+
+
+def hum(ms: int) -> bytes:
+    return (8000 * np.sin(np.arange(24 * ms) / 20)).astype("<i2").tobytes()
+
+
+def test_a_mark_holds_every_word_in_place() -> None:
+    marks = [(4, 6_000), (5, 12_000), (8, 18_000)]
+    clause = SpokenClause("Well now then.", 24_000, complete=True, marks=marks)
+    assert [heard_text([clause], played) for played in (2_900, 3_100, 14_900, 15_100)] == [
+        "",
+        "Well",
+        "Well",
+        "Well now",
+    ]
+
+
+def test_a_pause_that_can_be_seen_in_the_sound_holds_the_words_around_it_in_place() -> None:
+    clause = SpokenClause("Well, now I am going to tell you.", complete=True)
+    for sound in (hum(300), bytes(24 * 2 * 900), hum(1200)):
+        clause.see(sound)
+        clause.samples += len(sound) // 2
+    assert heard_text([clause], 24 * 1190) == "Well,"
+    assert heard_text([clause], 24 * 1400).startswith("Well, now")
+
+
+def test_a_word_that_was_cut_is_said_again_from_its_beginning_and_a_pause_is_not() -> None:
+    marks = [(4, 6_000), (5, 12_000), (8, 18_000)]
+    clause = SpokenClause("Well now then.", 24_000, complete=True, marks=marks)
+    assert word_began([clause], 17_000) == 12_000 - 720
+    assert word_began([clause], 8_000) == 8_000
+    assert word_began([clause], 30_000) == 30_000
+
+
+def test_words_that_are_not_spoken_are_heard_only_with_what_follows_them() -> None:
+    text = "Fine 😀 thanks."
+    clause = SpokenClause(text, 24_000, complete=True, spoken=Reader("en").read(text))
+    assert heard_text([clause], 12_000) == "Fine"
+    assert heard_text([clause], 24_000) == text

@@ -47,3 +47,8 @@ def test_any_text_has_a_first_and_a_last_mark_and_keeps_the_limit(text: str, lim
 @given(st.text(max_size=200))
 def test_no_word_is_empty_or_holds_white_space(text: str) -> None:
     assert all(word and not any(letter.isspace() for letter in word) for word in words(text))
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=200))
+def test_plain_letters_have_the_same_words_as_among_others(text: str) -> None:
+    assert [*words(text), "北"] == list(words(f"{text} 北"))

@@ -13,6 +13,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from voicemind.assembly.lineup import Models, named
+from voicemind.assembly.lookout import Lookout
 from voicemind.assembly.providers import EMBEDDERS, STTS, TTSS, VADS, build_reflector, chosen
 from voicemind.assembly.voices import Voices
 from voicemind.channels.admin.endpoint import Admin
@@ -119,6 +120,7 @@ class House:
         minds = Minds(self.store)
         archives = Archives(self.store, self.embedder)
         self.llm = self.models.default
+        self.lookout = Lookout(settings, self.store, besides=self.watch)
         self.replies = Replies(self.llm, minds, archives, lineup=self.models)
         self.roster = Roster(self.agents, self.store)
         self.opening = Opening(self.store, self.roster)
@@ -127,7 +129,7 @@ class House:
             queue_places=settings.queue_places,
             queue_wait_s=settings.queue_wait_s,
             roll_out=RollOut(settings.realtime_percent),
-            watch=self.watch,
+            watch=self.lookout.watch,
         )
         self.voices = Voices(settings, stt=self.stt, vad=self.vad, tts=self.tts)
         reflector = build_reflector(settings, self.llm)
@@ -135,7 +137,9 @@ class House:
         worker = reflection_worker(
             self.store, reflecting, name=f"{socket.gethostname()}:{os.getpid()}", settings=settings
         )
-        self.endings = Endings(self.store, self.opening, worker, patience=Patience.of(settings))
+        self.endings = Endings(
+            self.store, self.opening, worker, patience=Patience.of(settings), tidy=self.lookout.recordings.tidy
+        )
         self.exchanges = Exchanges(self.store, self.replies, self.endings, manners=Manners.of(settings))
         self.rooms = Rooms(
             store=self.store,
@@ -144,7 +148,8 @@ class House:
             endings=self.endings,
             reviews=Reviews(self.store, self.opening, minds, archives),
             meetings=Meetings(self.store, self.opening, self.endings, self.live, Intents(self.llm, minds)),
-            erasing=Erasing(self.store, self.live, self.exchanges, minds, archives),
+            erasing=Erasing(self.store, self.live, self.exchanges, minds, archives, tidy=self.lookout.recordings.tidy),
+            recordings=self.lookout.recordings,
         )
 
     @asynccontextmanager
@@ -159,6 +164,7 @@ class House:
             stack.enter_context(folder_lock(self.settings.data_dir))
             stack.push_async_callback(self.store.aclose)
             await self.store.start()
+            await stack.enter_async_context(self.lookout.running())
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
             if models:
@@ -227,12 +233,10 @@ class House:
 
     def _application(self) -> ASGIApp:
         admin = Admin(
-            store=self.store,
+            rooms=self.rooms,
             opening=self.opening,
-            endings=self.endings,
             exchanges=self.exchanges,
             live=self.live,
-            roster=self.roster,
             guests=self.guests,
             problem=self.why_not_ready,
         )
@@ -254,6 +258,7 @@ class House:
             self.session,
             output_rate_hz=self.tts.rate_hz,
             limits=self.limits,
+            is_recorded=self.lookout.recordings.records,
         )
         return application(
             [
@@ -266,6 +271,7 @@ class House:
                 *Description().routes(),
                 *voice.routes(),
                 *Rest(self.rooms).routes(),
+                *self.lookout.routes(self.guests),
             ],
             guests=self.guests,
             allowed_origins=self.settings.origins,

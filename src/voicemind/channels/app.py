@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Scope
 from voicemind.channels.chat_completions.identity import HEADERS as CALLER_HEADERS
 from voicemind.channels.door import GUARDED_PREFIXES, OPEN_PATHS, Door
 from voicemind.channels.http import error_response, mistake_response
+from voicemind.channels.metrics import Counted
 from voicemind.errors import VoicemindError
 from voicemind.ops.auth import Guests
 from voicemind.ops.limits import Limits
@@ -52,7 +53,7 @@ def application(
         else [],
         lifespan=lifespan,
     )
-    return Door(app, guests=guests, allowed_origins=allowed_origins, limits=limits)
+    return Counted(Door(app, guests=guests, allowed_origins=allowed_origins, limits=limits))
 
 
 class _Page(Mount):

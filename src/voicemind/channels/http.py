@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from voicemind.errors import BadRequest, Busy, ClientMistake, TooLarge, VoicemindError
+from voicemind.ops import metrics
 
 T = TypeVar("T")
 
@@ -92,6 +93,7 @@ def error_response(
     path: str, *, status: int, code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """An error: the object form of OpenAI, or on the older `/api/*` endpoints `{"error", "detail"}`."""
+    metrics.ERRORS.labels(code).inc()
     content: dict[str, Any]
     if path.startswith("/api/") and not path.startswith("/api/v1/"):
         content = {"error": code, "detail": message}

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from voicemind.channels.http import mistake_response
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, Piece
 
@@ -37,60 +38,52 @@ class Telling(Protocol):
 
 
 class EventStream(Response):
-    """Owns `pieces` and closes them. With `first` the answer has begun already; else the client is told that it will."""
+    """Owns `pieces` and closes them. `at_once` sends its beginning before there is anything to say; else what fails until then is told as a status."""
 
-    def __init__(self, pieces: Pieces, telling: Telling, *, first: Piece | None = None) -> None:
+    def __init__(self, pieces: Pieces, telling: Telling, *, at_once: bool) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         del self.headers["content-length"]
-        self._pieces, self._telling, self._first = pieces, telling, first
+        self._pieces, self._telling, self._at_once = pieces, telling, at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks, aclosing(self._pieces):
             tasks.start_soon(until_gone, receive, tasks.cancel_scope)
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._say(send)
+            refused = await self._say(send)
+            if refused is not None:
+                await mistake_response(scope["path"], refused)(scope, receive, send)
             tasks.cancel_scope.cancel()
 
-    async def _say(self, send: Send) -> None:
-        telling, first = self._telling, self._first
-        begun = telling.begin() + (telling.tell(first) if first else b"")
-        await _send(send, begun, is_last=isinstance(first, Finished))
-        if isinstance(first, Finished):
-            return
+    async def _say(self, send: Send) -> VoicemindError | None:
+        """The stream; what the answer raised, where nothing has been sent."""
+        telling, beginning = self._telling, self._telling.begin()
+        is_begun = self._at_once
         try:
+            if self._at_once:
+                await self._start(send)
+                await _send(send, beginning, is_last=False)
             async for piece in self._pieces:
-                await _send(send, telling.tell(piece), is_last=isinstance(piece, Finished))
-                if isinstance(piece, Finished):
-                    return
+                told, is_last = telling.tell(piece), isinstance(piece, Finished)
+                if not is_begun:
+                    await self._start(send)
+                    is_begun, told = True, beginning + told
+                await _send(send, told, is_last=is_last)
+                if is_last:
+                    break
         except VoicemindError as error:
+            if not is_begun:
+                return error
             log.warning("an answer broke off", code=error.code)
             await _send(send, telling.broken(error), is_last=True)
+        return None
+
+    async def _start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
 
 async def _send(send: Send, body: bytes, *, is_last: bool) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": not is_last})
-
-
-async def streamed(http: Request, pieces: Pieces, telling: Telling, *, at_once: bool) -> EventStream:
-    """The stream. `at_once` sends its beginning before there is anything to say; else what fails until then is raised, and can be a status.
-
-    Raises ClientDisconnect where nobody waits for it any more.
-    """
-    if at_once:
-        return EventStream(pieces, telling)
-    firsts: list[Piece] = []
-    try:
-        await while_there(http, _take_first(pieces, firsts))
-    except BaseException:
-        await pieces.aclose()
-        raise
-    return EventStream(pieces, telling, first=firsts[0])
-
-
-async def _take_first(pieces: Pieces, firsts: list[Piece]) -> None:
-    firsts.append(await anext(pieces))
 
 
 async def whole(http: Request, pieces: Pieces, take: Callable[[Piece], object]) -> None:

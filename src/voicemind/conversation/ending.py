@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -73,10 +74,18 @@ class Endings:
     """Ends conversations and waits for their reflections, which the worker does. `run` works until it is cancelled."""
 
     def __init__(
-        self, store: Store, opening: Opening, worker: Worker[Reflection], *, patience: Patience | None = None
+        self,
+        store: Store,
+        opening: Opening,
+        worker: Worker[Reflection],
+        *,
+        patience: Patience | None = None,
+        tidy: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        """`tidy` is what else the sweep takes away."""
         self._store, self._opening, self._worker = store, opening, worker
         self.patience = patience or Patience()
+        self._tidy = tidy
         self._detached: dict[tuple[str, str], float] = {}
         self._attached: set[tuple[str, str]] = set()
         self._scrub_at, self._scrub_wait_s = 0.0, self.patience.sweep_every_s
@@ -175,6 +184,8 @@ class Endings:
     async def _sweep_once(self) -> None:
         """End what nobody will go on with, and rewrite files that still hold what was erased."""
         await self._scrub()
+        if self._tidy:
+            await self._tidy()
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)

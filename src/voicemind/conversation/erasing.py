@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from voicemind.conversation.exchange import Exchanges
@@ -17,9 +18,19 @@ PAGE = 100
 class Erasing:
     """Erases conversations and people. Bytes that another process keeps us from rewriting now are rewritten by the next sweep."""
 
-    def __init__(self, store: Store, live: Live, exchanges: Exchanges, minds: Minds, archives: Archives) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: Live,
+        exchanges: Exchanges,
+        minds: Minds,
+        archives: Archives,
+        *,
+        tidy: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`tidy` takes away files of what is erased; whether nothing is left to take away."""
         self._store, self._live, self._exchanges = store, live, exchanges
-        self._minds, self._archives = minds, archives
+        self._minds, self._archives, self._tidy = minds, archives, tidy
 
     async def conversation(self, tenant: str, conversation_id: str) -> Erasure:
         """Erase one conversation and what rests on it alone. Raises UnknownConversation."""
@@ -42,4 +53,5 @@ class Erasing:
         self._archives.forget_all()
         self._live.doubt()
         await self._exchanges.doubt(erasure.tenant)
-        return replace(erasure, scrubbed=await self._store.scrub())
+        is_tidy = self._tidy is None or await self._tidy()
+        return replace(erasure, scrubbed=await self._store.scrub() and is_tidy)

@@ -77,7 +77,7 @@ class Generation:
             elif self._error is None:
                 self._error = Superseded("Something newer was said in this conversation.")
             self.over.set()
-            self._wake()
+            self._more.set()
 
     async def taken(self, *, filler: str = "", after_s: float = math.inf) -> AsyncGenerator[Piece, None]:
         """Every piece from the first on, ending with the Finished; `filler` first, where there is nothing else for `after_s`.
@@ -88,10 +88,11 @@ class Generation:
         self._takers += 1
         at = 0
         try:
-            with anyio.move_on_after(after_s):
-                await self._begun()
-            if filler and not self._pieces and self._error is None:
-                yield TextDelta(filler)
+            if filler:
+                with anyio.move_on_after(after_s):
+                    await self._begun()
+                if not self._pieces and self._error is None:
+                    yield TextDelta(filler)
             while True:
                 while at < len(self._pieces):
                     piece = self._pieces[at]
@@ -101,7 +102,7 @@ class Generation:
                         return
                 if self._error is not None:
                     raise self._error
-                await self._more.wait()
+                await self._told_more()
         finally:
             self._takers -= 1
             if not self._takers:
@@ -124,7 +125,13 @@ class Generation:
     async def _begun(self) -> None:
         """Return as soon as there is something to take, or never will be."""
         while not self._pieces and self._error is None:
-            await self._more.wait()
+            await self._told_more()
+
+    async def _told_more(self) -> None:
+        """Return when something was told after this. An event is made for a wait, not for a piece: many pieces come at once."""
+        if self._more.is_set():
+            self._more = anyio.Event()
+        await self._more.wait()
 
     async def _store(self, keep: Keep, said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> None:
         try:
@@ -138,8 +145,4 @@ class Generation:
 
     def _tell(self, piece: Piece) -> None:
         self._pieces.append(piece)
-        self._wake()
-
-    def _wake(self) -> None:
-        more, self._more = self._more, anyio.Event()
-        more.set()
+        self._more.set()

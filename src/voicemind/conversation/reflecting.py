@@ -27,6 +27,7 @@ from voicemind.mind.reflection.likeness import same_text
 from voicemind.mind.reflection.proposal import encoded
 from voicemind.mind.reflection.words import STOP_WORDS
 from voicemind.mind.reply import Replies, Situation
+from voicemind.ops import metrics
 from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, Reflection, Turn
 
@@ -59,6 +60,7 @@ class Reflecting:
         """Reflect on the newest version, again where another conversation with the same mind was faster."""
         began = monotonic_s()
         done = await afresh(lambda: self._once(job))
+        metrics.REFLECTIONS.labels(done.status if done.before != done.after else "unchanged").inc()
         log.info(
             "reflected",
             conversation_id=job.conversation_id,

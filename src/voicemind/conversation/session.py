@@ -199,13 +199,6 @@ class Session:
         turn = await self._backdrop.keep(
             NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
         )
-        log.info(
-            "turn",
-            conversation_id=self.opened.conversation.id,
-            turn=turn.seq,
-            interrupted=said.interrupted,
-            **said.timings_ms,
-        )
         self._watch.turn(self.id, turn)
         self._tell(AgentTurn(said.generation, turn))
 

@@ -17,6 +17,7 @@ import structlog
 from voicemind.errors import StorageUnavailable, VoicemindError
 from voicemind.jobs.backoff import Backoff
 from voicemind.jobs.contract import Handler, J, Queue
+from voicemind.ops import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -145,6 +146,8 @@ class Worker(Generic[J]):
 
     async def _put_back(self, job: J, delay_s: float | None, *, failed: bool, code: str, **told: str) -> None:
         """Later, or never again; a job that cannot even be put back is claimed when its lease has run out."""
+        outcome = "failed" if delay_s is None else "postponed" if failed else "interrupted"
+        metrics.REFLECTIONS.labels(outcome).inc()
         log.warning(
             "job failed" if delay_s is None else "job postponed",
             conversation_id=job.conversation_id,

@@ -13,6 +13,7 @@ import structlog
 from voicemind.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from voicemind.llm.contract import Ask, Llm, Message, Piece
 from voicemind.llm.hosted import Patience
+from voicemind.ops import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +52,16 @@ class FallbackLlm:
                     async for piece in pieces:
                         said = True
                         yield piece
+                _count(errors)
                 return
             except ProviderError as error:
                 if said:
                     raise
                 errors.append(error)
                 log.warning("a model did not answer", model=llm.name, code=error.code, is_last=llm is self._llms[-1])
-        raise _meaningful(errors)
+        told = _meaningful(errors)
+        _count([error for error in errors if error is not told])
+        raise told
 
     async def warm(self, messages: tuple[Message, ...]) -> None:
         """Have the first one that can be reached read this beginning: the others are asked rarely."""
@@ -86,6 +90,12 @@ class FallbackLlm:
 
 def _meaningful(errors: Sequence[ProviderError]) -> ProviderError:
     return next((error for error in errors if isinstance(error, ProviderRefused)), errors[0])
+
+
+def _count(errors: Sequence[ProviderError]) -> None:
+    """Failures that nobody is told: who asks counts the others."""
+    for error in errors:
+        metrics.failed(error)
 
 
 async def _begun(llm: Llm, ask: Ask, *, within_s: float) -> AsyncGenerator[Piece]:

@@ -16,7 +16,6 @@ from voicemind.embedding.contract import Embedder
 from voicemind.errors import ProviderError, StorageUnavailable, VoicemindError
 from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused, query, shares, statement
 from voicemind.store.contract import Minds
-from voicemind.store.found import Match
 from voicemind.store.values import Entry, MindKey, MindVersion
 
 log = structlog.get_logger(__name__)
@@ -66,8 +65,7 @@ class Archives:
         index = await self._index(version)
         if index.is_empty:
             return ()
-        found, meaning = await self._looked_up(version.key, asked, index.vectors)
-        by_words = shares(asked.words, found)
+        by_words, meaning = await self._looked_up(version.key, asked, index.vectors)
         alike = {} if meaning is None else index.vectors.alike(meaning, also=by_words)
         chosen = fused(by_words, alike)
         if not chosen:
@@ -106,16 +104,16 @@ class Archives:
 
     async def _looked_up(
         self, key: MindKey, asked: Query, vectors: VectorIndex
-    ) -> tuple[tuple[Match, ...], Vector | None]:
-        """What holds the words, while the question's own vector is being made: neither waits for the other."""
+    ) -> tuple[dict[str, float], Vector | None]:
+        """The `shares` of what holds the words, while the question's own vector is being made: neither waits for the other."""
         meanings: list[Vector] = []
-        found: tuple[Match, ...] = ()
+        found: dict[str, float] = {}
         failed: StorageUnavailable | None = None
         async with anyio.create_task_group() as tasks:
             if len(vectors):
                 tasks.start_soon(self._embed, asked.text, meanings)
             try:
-                found = await self._store.match_archived(key, asked.words, limit=CANDIDATES)
+                found = shares(asked.words, await self._store.match_archived(key, asked.words, limit=CANDIDATES))
             except StorageUnavailable as error:  # by itself, not as a group of one
                 failed = error
                 tasks.cancel_scope.cancel()

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from voicemind.errors import ProviderRefused
+from voicemind.errors import ProviderError, ProviderRefused
 from voicemind.llm.contract import Ask, Finished, Llm, Message, Piece, TextDelta, Tool, ToolCall, ToolChoice
 from voicemind.mind import prompt
 from voicemind.mind.agent import Agent
@@ -16,6 +16,7 @@ from voicemind.mind.context import Minds
 from voicemind.mind.discretion import Discreet
 from voicemind.mind.history import fitting, last_of_the_person
 from voicemind.mind.routing import Facts, Rule, Tier, route
+from voicemind.ops import metrics
 from voicemind.store.values import MindKey, MindVersion
 
 CHARS_A_TOKEN = 3
@@ -119,9 +120,13 @@ class Replies:
         answer = llm.stream(ask)
         if situation.intent_notes:
             answer = _discreet(answer, Discreet(situation.intent_notes))
-        async with aclosing(answer) as pieces:
-            async for piece in pieces:
-                yield piece
+        try:
+            async with aclosing(answer) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except ProviderError as error:
+            metrics.failed(error)
+            raise
 
     async def warm(self, situation: Situation) -> None:
         """Have the model that answers first read what every reply of this mind begins with."""

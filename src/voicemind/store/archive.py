@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
+from voicemind.store import by_words
 from voicemind.store.chunks import chunks
 from voicemind.store.tables import archived_entries, entries, entry_vectors
 from voicemind.store.turns import storable
 from voicemind.store.values import NewVersion
 
-_WORDS_AT_MOST = 40
-_RANKED = 600
-"""Entries that hold a word of the question, before its common words are left out."""
 _STAYS = sa.select(
     archived_entries.c.entry_id, archived_entries.c.block, archived_entries.c.since, archived_entries.c.until
 ).where(
@@ -28,26 +24,12 @@ _STAYS = sa.select(
 _SQLITE_INSERT = sa.text(
     "INSERT INTO entry_search (mind, words, mind_id, entry_id) VALUES (:mind, :words, :mind_id, :entry_id)"
 )
-_SQLITE_FIND = sa.text(
-    "SELECT entry_id FROM entry_search WHERE entry_search MATCH :query ORDER BY bm25(entry_search, 0.0, 1.0) LIMIT :limit"
-)
-_SQLITE_COUNTS = sa.text(
-    "SELECT (SELECT count(*) FROM (SELECT 1 FROM entry_search WHERE entry_search MATCH asked.value LIMIT :most)) AS entries "
-    "FROM json_each(:queries) AS asked ORDER BY asked.key"
-)
-_TEXTS = sa.select(entries.c.id, entries.c.text, entries.c.cue).where(
-    entries.c.mind_id == sa.bindparam("mind_id"), entries.c.id.in_(sa.bindparam("ids", expanding=True))
-)
 _SQLITE_ROWS = sa.text("SELECT rowid, entry_id FROM entry_search WHERE entry_search MATCH :query")
 _SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE rowid = :row")
 _SQLITE_DROP_ALL = sa.text("DELETE FROM entry_search WHERE entry_search MATCH :query")
 _POSTGRES_INSERT = sa.text(
     "INSERT INTO entry_search (mind_id, entry_id, tenant, words) "
     "VALUES (:mind_id, :entry_id, :tenant, to_tsvector('english', :words)) ON CONFLICT DO NOTHING"
-)
-_POSTGRES_FIND = sa.text(
-    "SELECT entry_id FROM entry_search, to_tsquery('english', :query) asked "
-    "WHERE mind_id = :mind_id AND words @@ asked ORDER BY ts_rank(words, asked) DESC, entry_id LIMIT :limit"
 )
 _POSTGRES_DROP = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id AND entry_id = :entry_id")
 _POSTGRES_DROP_ALL = sa.text("DELETE FROM entry_search WHERE mind_id = :mind_id")
@@ -111,26 +93,9 @@ def _is_there(since: int, until: int | None, number: int | None) -> bool:
 
 def found(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[tuple[str, str]]:
     """Ids of archived entries that hold any of the words, with their blocks, the best first."""
-    ids = _best(connection, mind_id, plain=_plain(words), limit=limit)
+    ids = by_words.best(connection, mind_id, words=words, limit=limit)
     blocks = these(connection, mind_id, number=None, ids=ids)
     return [(entry_id, blocks[entry_id]) for entry_id in ids if entry_id in blocks]
-
-
-def matches(connection: Connection, mind_id: str, *, words: Sequence[str], limit: int) -> list[Row[Any]]:
-    """Id, text and cue of archived entries that hold any of the words, the best first.
-
-    SQLite spends 2 microseconds on each entry that holds one of them. Where those are many, words that are in hundreds of
-    entries are left out, as long as the others are enough: they tell little, and they are what would take the time.
-    """
-    plain = _plain(words)
-    rarer = _rarer(connection, plain, enough=limit) if connection.dialect.name == "sqlite" else plain
-    ids = _best(connection, mind_id, plain=rarer, limit=limit)
-    if len(ids) < limit and len(rarer) < len(plain):
-        ids = _best(connection, mind_id, plain=plain, limit=limit)
-    by_id: dict[str, Row[Any]] = {}
-    for chunk in chunks(ids):
-        by_id |= {row.id: row for row in connection.execute(_TEXTS, {"mind_id": mind_id, "ids": chunk})}
-    return [by_id[entry_id] for entry_id in ids if entry_id in by_id]
 
 
 def vectors(connection: Connection, mind_id: str, *, model: str) -> dict[str, bytes]:
@@ -190,41 +155,8 @@ def keep_vectors(connection: Connection, tenant: str, mind_id: str, *, model: st
 def reindex(connection: Connection, tenant: str, mind_id: str) -> None:
     """Make the mind's part of the search table anew from what the archive holds now."""
     drop = _SQLITE_DROP_ALL if connection.dialect.name == "sqlite" else _POSTGRES_DROP_ALL
-    connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {_token(mind_id)}"})
+    connection.execute(drop, {"mind_id": mind_id, "query": f"mind : {by_words.token(mind_id)}"})
     _searchable(connection, tenant, mind_id, ids=list(_pairs(connection, _in_archive(mind_id, None))))
-
-
-def _best(connection: Connection, mind_id: str, *, plain: Sequence[str], limit: int) -> list[str]:
-    """Ids of the entries of the search table that hold any of the words, the best first."""
-    if not plain:
-        return []
-    if connection.dialect.name == "sqlite":
-        query = f"mind : {_token(mind_id)} AND {_any_of(plain)}"
-        rows = connection.execute(_SQLITE_FIND, {"query": query, "limit": limit})
-    else:
-        rows = connection.execute(_POSTGRES_FIND, {"mind_id": mind_id, "query": " | ".join(plain), "limit": limit})
-    return [row.entry_id for row in rows]
-
-
-def _rarer(connection: Connection, plain: Sequence[str], *, enough: int) -> list[str]:
-    """The words without the most common ones: so many that the others are in at least `enough` entries of all minds, and in few more than `_RANKED`."""
-    if len(plain) < 2:
-        return list(plain)
-    queries = [_any_of([word]) for word in plain]
-    rows = connection.execute(_SQLITE_COUNTS, {"queries": json.dumps(queries), "most": _RANKED})
-    counts = dict(zip(plain, (row.entries for row in rows), strict=True))
-    chosen: list[str] = []
-    together = 0
-    for word in sorted(plain, key=counts.__getitem__):
-        if together >= enough and together + counts[word] > _RANKED:
-            break
-        together += counts[word]
-        chosen.append(word)
-    return chosen
-
-
-def _any_of(plain: Sequence[str]) -> str:
-    return f"words : ({' OR '.join(f'{chr(34)}{word}{chr(34)}' for word in plain)})"
 
 
 def _before(connection: Connection, mind_id: str, version: NewVersion) -> dict[str, str]:
@@ -262,7 +194,7 @@ def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Seque
         )
         rows = [
             {
-                "mind": _token(mind_id),
+                "mind": by_words.token(mind_id),
                 "mind_id": mind_id,
                 "tenant": tenant,
                 "entry_id": row.id,
@@ -281,17 +213,6 @@ def _unsearchable(connection: Connection, mind_id: str, ids: Sequence[str]) -> N
         connection.execute(_POSTGRES_DROP, [{"mind_id": mind_id, "entry_id": entry_id} for entry_id in ids])
         return
     gone = frozenset(ids)  # the ids are not indexed: one search for all of them
-    rows = connection.execute(_SQLITE_ROWS, {"query": f"mind : {_token(mind_id)}"}).all()
+    rows = connection.execute(_SQLITE_ROWS, {"query": f"mind : {by_words.token(mind_id)}"}).all()
     if found := [{"row": row.rowid} for row in rows if row.entry_id in gone]:
         connection.execute(_SQLITE_DROP, found)
-
-
-def _token(mind_id: str) -> str:
-    """The mind's id as one word."""
-    return "m" + re.sub(r"[^0-9A-Za-z]", "", mind_id)
-
-
-def _plain(words: Iterable[str]) -> list[str]:
-    """Letters and digits alone, each word once."""
-    split = (re.findall(r"\w+", word.replace("_", " ").casefold()) for word in words)
-    return list(dict.fromkeys(itertools.chain.from_iterable(split)))[:_WORDS_AT_MOST]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from voicemind.store.found import Found, Match
-from voicemind.store.people_contract import Meetings, People
+from voicemind.store.people_contract import Meetings, People, Recordings
 from voicemind.store.reflections_contract import Reflections
 from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
@@ -204,7 +204,7 @@ class Minds(Protocol):
         ...
 
 
-class Store(Conversations, Minds, Reflections, Meetings, People, Protocol):
+class Store(Conversations, Minds, Reflections, Meetings, Recordings, People, Protocol):
     """Keeps what must not be lost.
 
     Whatever a writing method returned is committed and synced to disk. Every method may raise StorageUnavailable.

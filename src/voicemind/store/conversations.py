@@ -13,14 +13,14 @@ from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import InMeeting, UnknownConversation
-from voicemind.store import erasure, people, tombstones
+from voicemind.store import erasure, people, straight, tombstones
 from voicemind.store import meetings as stored_meetings
 from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
 from voicemind.store.tables import conversations, minds, reflections
-from voicemind.store.turns import OPEN, storable
+from voicemind.store.turns import EXISTS, OPEN, storable
 from voicemind.store.values import Conversation, ConversationStatus, Intent, MindKey, Reflection
 
 _COLUMNS = (
@@ -38,6 +38,8 @@ _COLUMNS = (
     conversations.c.intent_notes,
     conversations.c.turns,
     conversations.c.settled_at,
+    conversations.c.recording,
+    conversations.c.records,
 )
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
@@ -98,9 +100,8 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
     Raises UnknownMeeting, InMeeting, StaleVersion; ConversationOver where the one of this id was erased.
     """
     tenant = opening.key.tenant
-    existing = connection.execute(_ONE, {"tenant": tenant, "id": opening.conversation_id}).first()
-    if existing is not None:
-        return _conversation(existing)
+    if straight.first(connection, EXISTS, tenant=tenant, id=opening.conversation_id):
+        return one(connection, tenant, opening.conversation_id)
     tombstones.check_conversation(connection, tenant, opening.conversation_id)
     if opening.intent.erasures_seen is not None:
         erasure.none_since(connection, tenant, seen=opening.intent.erasures_seen)

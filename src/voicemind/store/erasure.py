@@ -34,7 +34,8 @@ from voicemind.store.tables import (
     users,
 )
 
-_COUNTED = ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users")
+_COUNTED = ("conversations", "turns", "reflections", "minds", "versions", "entries", "evidence", "users", "recordings")
+_OF_A_TALK = (conversations.c.user_id, conversations.c.created_at, conversations.c.recording)
 
 
 _TURNSTILE = zlib.crc32(b"voicemind erasures") >> 1
@@ -136,8 +137,9 @@ def _erase(connection: Connection, tenant: str, ids: Collection[str], *, owned: 
             these = sa.and_(table.c.tenant == tenant, table.c.conversation_id.in_(chunk))
             touched.update(connection.execute(sa.select(table.c.mind_id).where(these).distinct()).scalars())
         of_these = sa.and_(conversations.c.tenant == tenant, conversations.c.id.in_(chunk))
-        for row in connection.execute(sa.select(conversations.c.user_id, conversations.c.created_at).where(of_these)):
+        for row in connection.execute(sa.select(*_OF_A_TALK).where(of_these)):
             begun[row.user_id] = min(row.created_at, begun.get(row.user_id, row.created_at))
+            counts["recordings"] += row.recording is not None
         for name, table in (("reflections", reflections), ("turns", turns)):
             these = sa.and_(table.c.tenant == tenant, table.c.conversation_id.in_(chunk))
             counts[name] += connection.execute(sa.delete(table).where(these)).rowcount

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from voicemind.store import archive
+from voicemind.store import archive, by_words
 from voicemind.store.found import Found, Match
 from voicemind.store.minds import OF_KEY, bare, id_of, loaded, named
 from voicemind.store.tables import archived_entries, mind_versions, minds
@@ -108,10 +108,7 @@ def found(connection: Connection, key: MindKey, *, words: Sequence[str], limit: 
 def matches(connection: Connection, key: MindKey, *, words: Sequence[str], limit: int) -> tuple[Match, ...]:
     """The same with their texts alone."""
     mind_id = id_of(connection, key)
-    if mind_id is None:
-        return ()
-    rows = archive.matches(connection, mind_id, words=words, limit=limit)
-    return tuple(Match(row.id, row.text, row.cue) for row in rows)
+    return () if mind_id is None else by_words.matches(connection, mind_id, words=words, limit=limit)
 
 
 def vectors(connection: Connection, key: MindKey, *, model: str) -> Mapping[str, bytes]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 from uuid_utils import uuid7
 
 from voicemind.clock import utc_now
 from voicemind.errors import StaleVersion
-from voicemind.store import archive, people
+from voicemind.store import archive, people, straight
 from voicemind.store.chunks import chunks
 from voicemind.store.tables import entries, evidence, mind_versions, minds
 from voicemind.store.turns import storable
@@ -33,6 +35,14 @@ _EVIDENCE = (
     sa.select(evidence.c.entry_id, evidence.c.conversation_id, evidence.c.turn, evidence.c.quote)
     .where(evidence.c.mind_id == sa.bindparam("mind_id"), evidence.c.entry_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(evidence.c.entry_id, evidence.c.position)
+)
+_SQLITE_ENTRIES = (
+    "SELECT entries.id, text, origins, at, cue FROM json_each(:ids) AS asked "
+    "CROSS JOIN entries ON entries.mind_id = :mind_id AND entries.id = asked.value ORDER BY asked.key"
+)
+_SQLITE_EVIDENCE = (
+    "SELECT entry_id, conversation_id, turn, quote FROM json_each(:ids) AS asked CROSS JOIN evidence "
+    "ON evidence.mind_id = :mind_id AND evidence.entry_id = asked.value ORDER BY asked.key, position"
 )
 _NUMBER_LOCKED = sa.select(minds.c.version).where(minds.c.id == sa.bindparam("mind_id")).with_for_update()
 
@@ -108,6 +118,8 @@ def these(connection: Connection, key: MindKey, *, ids: Sequence[str]) -> dict[s
 def loaded(connection: Connection, *, mind_id: str, ids: Iterable[str]) -> dict[str, Entry]:
     """Entries by id with their evidence; unknown ids are left out."""
     wanted = sorted(set(ids))
+    if straight.is_possible(connection):
+        return _straight(connection, mind_id, ids=straight.listed(wanted))
     quoted: dict[str, list[Evidence]] = {}
     for row in _for_ids(connection, _EVIDENCE, mind_id=mind_id, ids=wanted):
         quoted.setdefault(row.entry_id, []).append(Evidence(row.conversation_id, row.turn, row.quote))
@@ -118,9 +130,28 @@ def loaded(connection: Connection, *, mind_id: str, ids: Iterable[str]) -> dict[
     }
 
 
+def _straight(connection: Connection, mind_id: str, *, ids: str) -> dict[str, Entry]:
+    """What `loaded` gives, of a list of ids."""
+    quoted: dict[str, list[Evidence]] = {}
+    for entry_id, *of in straight.rows(connection, _SQLITE_EVIDENCE, mind_id=mind_id, ids=ids):
+        quoted.setdefault(entry_id, []).append(Evidence(*of))
+    return {
+        entry_id: Entry(
+            entry_id,
+            text,
+            tuple(quoted.get(entry_id, ())),
+            tuple(msgspec.json.decode(origins)),
+            None if at is None else datetime.fromisoformat(at),
+            cue,
+        )
+        for entry_id, text, origins, at, cue in straight.rows(connection, _SQLITE_ENTRIES, mind_id=mind_id, ids=ids)
+    }
+
+
 def id_of(connection: Connection, key: MindKey) -> str | None:
     """The mind's own id; None where there is no such mind."""
-    return connection.execute(_ID, named(key)).scalar_one_or_none()
+    found = straight.first(connection, _ID, **named(key))
+    return found[0] if found else None
 
 
 def _write(connection: Connection, tenant: str, mind_id: str, *, version: NewVersion) -> None:

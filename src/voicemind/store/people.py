@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import UnknownUser
+from voicemind.store import straight
 from voicemind.store.people_values import User
 from voicemind.store.tables import conversations, users
 
@@ -34,7 +35,7 @@ def one(connection: Connection, tenant: str, user_id: str) -> User:
 
 def ensure(connection: Connection, tenant: str, user_id: str, *, anonymous: bool, now: datetime) -> None:
     """Make the person where we did not know them."""
-    if connection.execute(_KNOWN, {"tenant": tenant, "id": user_id}).first() is None:
+    if straight.first(connection, _KNOWN, tenant=tenant, id=user_id) is None:
         connection.execute(_NEW, {"tenant": tenant, "id": user_id, "anonymous": anonymous, "created_at": now})
 
 

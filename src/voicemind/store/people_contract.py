@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -43,6 +43,22 @@ class Meetings(Protocol):
 
     async def agents(self, tenant: str) -> tuple[AgentRecord, ...]:
         """All agents that were made through the API, by slug."""
+        ...
+
+
+class Recordings(Protocol):
+    """Which conversations have a recording, and which may be recorded."""
+
+    async def let_record(self, tenant: str, conversation_id: str, *, name: str | None) -> None:
+        """From now on it may be recorded, under this name unless it has one; None: from now on it may not. Raises UnknownConversation."""
+        ...
+
+    async def drop_recordings(self, names: Collection[str]) -> None:
+        """The recordings of these names are no more, and what they were of may not be recorded either."""
+        ...
+
+    async def recordings(self) -> frozenset[str]:
+        """The names of all recordings of all tenants: a file of another name is nobody's."""
         ...
 
 

@@ -23,7 +23,7 @@ class User:
 class Erasure:
     """The receipt of an erasure: numbers alone.
 
-    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users` to how many
+    `counts` maps `conversations`, `turns`, `reflections`, `minds`, `versions` (rewritten), `entries`, `evidence`, `users`, `recordings` to how many
     are gone. `scrubbed` says whether the bytes have left the files too; until then the sweep tries again.
     """
 

@@ -1,15 +1,15 @@
-"""Meetings, agents made through the API, people and their erasure in SQL: each method is one transaction."""
+"""Meetings, agents made through the API, recordings, people and their erasure in SQL: each method is one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import anyio
 
-from voicemind.store import erasure, meetings, people, scrub
+from voicemind.store import erasure, meetings, people, recordings, scrub
 from voicemind.store.connected import Connected
 from voicemind.store.people_values import AgentRecord, Erasure, User
 from voicemind.store.values import Meeting, MeetingKind, MindKey
@@ -44,6 +44,19 @@ class SqlMeetings(Connected):
 
     async def agents(self, tenant: str) -> tuple[AgentRecord, ...]:
         return await self._read(partial(meetings.all_agents, tenant=tenant))
+
+
+class SqlRecordings(Connected):
+    """Implements `Recordings`."""
+
+    async def let_record(self, tenant: str, conversation_id: str, *, name: str | None) -> None:
+        await self._write(partial(recordings.let, tenant=tenant, conversation_id=conversation_id, name=name))
+
+    async def drop_recordings(self, names: Collection[str]) -> None:
+        await self._write(partial(recordings.drop, names=frozenset(names)))
+
+    async def recordings(self) -> frozenset[str]:
+        return await self._read(recordings.names)
 
 
 class SqlPeople(Connected):

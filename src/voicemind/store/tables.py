@@ -170,6 +170,10 @@ conversations = sa.Table(
     sa.Column("meeting_id", sa.String(ID_LENGTH)),
     sa.Column("intent_notes", sa.Text, nullable=False, server_default=""),
     sa.Column("settled_at", UtcTime),
+    sa.Column("recording", sa.String(64)),  # name of its file
+    sa.Column(
+        "records", sa.Boolean, nullable=False, server_default=sa.false()
+    ),  # whether whoever opened it last agreed
     sa.PrimaryKeyConstraint("tenant", "id"),
     sa.ForeignKeyConstraint(["tenant", "user_id"], ["users.tenant", "users.id"]),
     sa.Index(None, "tenant", "created_at", "id"),

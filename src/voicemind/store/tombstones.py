@@ -9,9 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from voicemind.errors import ConversationOver
+from voicemind.store import straight
 from voicemind.store.chunks import chunks
 from voicemind.store.tables import conversations, minds, tombstones
 from voicemind.store.values import MindKey
+
+_SQLITE_KNOWN = (
+    "SELECT digest FROM json_each(:digests) AS asked "
+    "CROSS JOIN tombstones ON tombstones.tenant = :tenant AND tombstones.digest = asked.value"
+)
 
 
 def keep_conversations(connection: Connection, tenant: str, ids: Iterable[str]) -> None:
@@ -51,6 +57,10 @@ def _keep(connection: Connection, tenant: str, digests: Collection[str]) -> None
 def _known(connection: Connection, tenant: str, digests: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for chunk in chunks(digests):
+        if straight.is_possible(connection):
+            rows = straight.rows(connection, _SQLITE_KNOWN, tenant=tenant, digests=straight.listed(chunk))
+            found.update(digest for (digest,) in rows)
+            continue
         these = sa.and_(tombstones.c.tenant == tenant, tombstones.c.digest.in_(chunk))
         found.update(connection.execute(sa.select(tombstones.c.digest).where(these)).scalars().all())
     return found

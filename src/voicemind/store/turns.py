@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from voicemind.clock import utc_now
 from voicemind.errors import ConversationOver, UnknownConversation, VoicemindError
+from voicemind.store import straight
 from voicemind.store.chunks import chunks
 from voicemind.store.tables import conversations, minds, reflections, turns
 from voicemind.store.turn_edits import placed
@@ -62,7 +63,7 @@ _CITED = sa.select(*COLUMNS).where(
     turns.c.conversation_id == sa.bindparam("id"),
     turns.c.seq.in_(sa.bindparam("numbers", expanding=True)),
 )
-_EXISTS = sa.select(conversations.c.id).where(
+EXISTS = sa.select(conversations.c.id).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
 )
 
@@ -107,7 +108,7 @@ def in_order(
     page = _ALL if limit is None else _ALL.limit(limit)
     rows = connection.execute(page, {"tenant": tenant, "id": conversation_id, "after": after})
     found = tuple(map(turn_of, rows))
-    if not found and connection.execute(_EXISTS, {"tenant": tenant, "id": conversation_id}).first() is None:
+    if not found and straight.first(connection, EXISTS, tenant=tenant, id=conversation_id) is None:
         raise UnknownConversation("there is no such conversation")
     return found
 

@@ -140,7 +140,8 @@ class Conversation:
     """A talk with an agent on one channel. `user_id` is the person; `anonymous` says that the person was made up for this talk, and for those it was passed on to.
 
     `meeting_id` names the meeting it belongs to. `intent_notes` were written before it, for the agent alone. `settled_at` is when the
-    platform that carried it told us how it really went.
+    platform that carried it told us how it really went. `recording` is the name of its recording, which may still be empty; `records` says whether
+    whoever opened it last agreed to be recorded.
     """
 
     tenant: str
@@ -157,6 +158,8 @@ class Conversation:
     intent_notes: str = ""
     turns: int = 0
     settled_at: datetime | None = None
+    recording: str | None = None
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True)

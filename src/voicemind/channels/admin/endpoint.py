@@ -14,15 +14,13 @@ from starlette.routing import Route
 from voicemind import __version__
 from voicemind.channels import told
 from voicemind.channels.http import error_response, json_response, read_json
-from voicemind.conversation.ending import Endings
+from voicemind.channels.rest.rooms import Rooms
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.live import Live
 from voicemind.conversation.opening import Opened, Opening, external_id, still_open
 from voicemind.errors import BadRequest, ProviderUnavailable, StorageUnavailable, Unauthenticated
 from voicemind.mind.prompt import render_block
-from voicemind.mind.roster import Roster
 from voicemind.ops.auth import COOKIE, COOKIE_LIFE_S, Guests
-from voicemind.store.contract import Store
 from voicemind.store.values import MindVersion, Reflection
 
 
@@ -34,6 +32,7 @@ class NewSession(msgspec.Struct):
     conversation_id: str | None = None
     channel: Literal["voice", "text"] = "voice"
     greet: bool = True
+    record_consent: bool = False
 
 
 class EndRequest(msgspec.Struct):
@@ -54,18 +53,16 @@ class Admin:
     def __init__(
         self,
         *,
-        store: Store,
+        rooms: Rooms,
         opening: Opening,
-        endings: Endings,
         exchanges: Exchanges,
         live: Live,
-        roster: Roster,
         guests: Guests,
         problem: Callable[[], Awaitable[str]],
     ) -> None:
-        self._store, self._opening, self._endings, self._live = store, opening, endings, live
-        self._roster, self._guests = roster, guests
-        self._problem = problem
+        self._store, self._endings, self._roster = rooms.store, rooms.endings, rooms.roster
+        self._recordings, self._opening, self._live = rooms.recordings, opening, live
+        self._guests, self._problem = guests, problem
         self._exchanges = exchanges
 
     def routes(self) -> Sequence[Route]:
@@ -145,7 +142,9 @@ class Admin:
         )
         if body.channel == "voice":
             self._live.roll_out.refuse(request.state.tenant, opened.conversation.user_id)
-        return json_response(self._session(request, body, opened))
+        agrees = body.record_consent and body.channel == "voice"
+        recorded = await self._recordings.let(opened, agrees=agrees)
+        return json_response({**self._session(request, body, opened), "recording": recorded})
 
     def _session(self, request: Request, body: NewSession, opened: Opened) -> dict[str, str]:
         identity = opened.conversation.id

@@ -61,11 +61,13 @@ class VoiceConversations:
         *,
         output_rate_hz: int,
         limits: Limits | None = None,
+        is_recorded: Callable[[Opened, str], bool] = lambda opened, channel: False,
     ) -> None:
         self._opening, self._live, self._build_session = opening, live, build_session
         self._output_rate_hz = output_rate_hz
         self._limits = limits or Limits()
         self._attachments: dict[str, Attachment] = {}
+        self._is_recorded = is_recorded
 
     def routes(self) -> Sequence[WebSocketRoute]:
         """Where it is found."""
@@ -168,6 +170,7 @@ class VoiceConversations:
             binary=line.binary,
             secret=attachment.secret,
             resumable_for_s=session.patience.detached_s,
+            recording=self._is_recorded(session.opened, session.channel),
         )
 
     def _forget(self, session: Session) -> None:

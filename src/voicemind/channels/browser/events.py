@@ -44,6 +44,8 @@ class Ready(Event, frozen=True, rename="camel"):
     """With the session's id, and kept as carefully as a key, it lets a client resume."""
     resumable_for_s: float = 0.0
     """How long the session waits for its client after a lost connection."""
+    recording: bool = False
+    """Whether what is said is recorded: only where whoever opened the conversation agreed."""
 
 
 class State(Event, frozen=True, rename="camel"):

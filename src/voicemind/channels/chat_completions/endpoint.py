@@ -14,7 +14,7 @@ from voicemind.channels.chat_completions import wire
 from voicemind.channels.chat_completions.answer import Chunks, Collected, Head, completion
 from voicemind.channels.chat_completions.asked import chat
 from voicemind.channels.http import json_response, read_json
-from voicemind.channels.sse import streamed, whole
+from voicemind.channels.sse import EventStream, whole
 from voicemind.clock import epoch_ms
 from voicemind.mind.agent import Agent
 from voicemind.mind.roster import Roster
@@ -68,7 +68,7 @@ class ChatCompletions:
             await whole(http, pieces, answer.take)
             return json_response(completion(head, answer))
         wants_usage = bool(request.stream_options and request.stream_options.include_usage)
-        return await streamed(http, pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)
+        return EventStream(pieces, Chunks(head, speaks=speaks, wants_usage=wants_usage), at_once=speaks)
 
     def _listed(self, agent: Agent) -> dict[str, object]:
         return {"id": agent.slug, "object": "model", "created": self._started_s, "owned_by": "voicemind"}

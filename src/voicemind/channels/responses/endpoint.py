@@ -21,7 +21,7 @@ from voicemind.channels.responses import wire
 from voicemind.channels.responses.answer import Response
 from voicemind.channels.responses.asked import asked
 from voicemind.channels.responses.naming import as_messages, place_after, place_of, response_id, until
-from voicemind.channels.sse import streamed, whole
+from voicemind.channels.sse import EventStream, whole
 from voicemind.clock import epoch_ms
 from voicemind.conversation.opening import Opened, external_id
 from voicemind.errors import BadRequest, ClientMistake, UnknownConversation
@@ -68,7 +68,7 @@ class Responses:
             speaks=speaks,
         )
         if streams:
-            return await streamed(http, pieces, response, at_once=speaks)
+            return EventStream(pieces, response, at_once=speaks)
         await whole(http, pieces, response.tell)
         return json_response(response.whole())
 

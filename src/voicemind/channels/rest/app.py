@@ -15,14 +15,14 @@ from starlette.routing import BaseRoute, Match
 from voicemind import __version__
 from voicemind.channels.app import ERROR_HANDLERS, http_error
 from voicemind.channels.http import mistake_response
-from voicemind.channels.rest import agents, conversations, meetings, mind_changes, minds, reflections, users
+from voicemind.channels.rest import agents, conversations, meetings, mind_changes, minds, recordings, reflections, users
 from voicemind.channels.rest.described import Described
 from voicemind.channels.rest.etags import Stale, etag
 from voicemind.channels.rest.rooms import Rooms
 
 ROUTES: list[BaseRoute] = [
     route
-    for part in (agents, minds, mind_changes, conversations, meetings, reflections, users)
+    for part in (agents, minds, mind_changes, conversations, recordings, meetings, reflections, users)
     for route in part.router.routes
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -55,6 +56,9 @@ async def _conversation(here: Visit, conversation: Conversation) -> dict[str, An
         **ConversationShape.model_validate(conversation).model_dump(mode="json"),
         "turns": [TurnShape.model_validate(turn).model_dump(mode="json") for turn in turns],
         "reflection": told.model_dump(mode="json") if told else None,
+        "recording": f"/api/v1/conversations/{quote(conversation.id, safe='')}/recording"
+        if conversation.recording
+        else None,
     }
 
 

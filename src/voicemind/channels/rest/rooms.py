@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.erasing import Erasing
 from voicemind.conversation.meetings import Meetings
+from voicemind.conversation.recording import Recordings
 from voicemind.conversation.reviewing import Reviews
 from voicemind.mind.edits import Edits
 from voicemind.mind.roster import Roster
@@ -24,3 +25,4 @@ class Rooms:
     reviews: Reviews
     meetings: Meetings
     erasing: Erasing
+    recordings: Recordings

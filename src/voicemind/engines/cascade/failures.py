@@ -9,6 +9,7 @@ import anyio
 
 from voicemind.engines.contract import Scene, Trouble
 from voicemind.errors import ProviderError
+from voicemind.ops import metrics
 
 Part = Literal["stt", "tts", "vad"]
 TOO_MANY = 3
@@ -37,6 +38,7 @@ class Failures:
 
     async def failed(self, part: Part, error: ProviderError) -> None:
         """Tell the person; of an ear that stays deaf, once."""
+        metrics.failed(error)
         self._in_a_row[part] += 1
         if part != "vad" or self._in_a_row[part] == 1:
             await self._scene.show(Trouble(error.code, _TOLD[part]))

@@ -36,6 +36,8 @@ class Mouth:
         self._replies: dict[int, SpokenReply] = {}
         self._secret: set[int] = set()
         """Those of which nobody is to hear yet."""
+        self._heard: tuple[int, str] = (0, "")
+        """The newest reply that is over, and what was heard of it."""
 
     def begin(self, number: int, answer: Answer, tasks: TaskGroup, asked: Asked, *, waits: bool) -> None:
         """Have an answer thought and, unless it waits to be released, said."""
@@ -86,7 +88,7 @@ class Mouth:
     async def stop(self, number: int, *, told: int | None = None) -> None:
         """Silence first, then the books: the next reply must find this one stored. `told`: the number that the client is told to be silent."""
         reply = self._replies.get(number)
-        heard = ""
+        heard = self._heard[1] if told == self._heard[0] else ""
         if reply:
             heard = reply.hold()
             reply.scope.cancel()
@@ -117,7 +119,10 @@ class Mouth:
 
     async def _store(self, reply: SpokenReply) -> None:
         said = reply.said
-        if said.heard and reply.number not in self._secret:
+        if reply.number in self._secret:
+            return
+        self._heard = (reply.number, said.heard)
+        if said.heard:
             await self._scene.agent_said(said)
             if self._tts:
                 await self._scene.show(TurnTimed(reply.number, said.timings_ms))

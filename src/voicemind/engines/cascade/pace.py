@@ -15,6 +15,8 @@ class Pace:
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._began: float | None = None
+        self._base = 0
+        """Where the position was when real time began."""
         self.position = 0
         """Samples that are out."""
 
@@ -31,14 +33,14 @@ class Pace:
     def sent(self, samples: int, *, now: float) -> None:
         """A frame went out. Where the sound had run dry, real time starts anew: the client has been silent meanwhile."""
         if self._began is None or now > self.silent_at():
-            self._began = now - self.position / self._rate_hz
+            self._began, self._base = now, self.position
         self.position += samples
 
     def played(self, now: float) -> int:
         """How many samples have sounded by now, as far as the pace tells."""
         if self._began is None:
             return self.position
-        return max(0, min(self.position, int((now - self._began) * self._rate_hz)))
+        return min(self.position, self._base + max(0, int((now - self._began) * self._rate_hz)))
 
     def stop(self, position: int) -> None:
         """The client has played this much, threw the rest away, and plays nothing until more is sent."""
@@ -47,4 +49,4 @@ class Pace:
 
     def silent_at(self) -> float:
         """The moment at which everything that is out has sounded."""
-        return 0.0 if self._began is None else self._began + self.position / self._rate_hz
+        return 0.0 if self._began is None else self._began + (self.position - self._base) / self._rate_hz

@@ -31,6 +31,7 @@ from voicemind.engines.contract import (
 )
 from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
+from voicemind.ops import metrics
 from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
 from voicemind.speech.tts.contract import Tts
@@ -228,6 +229,7 @@ class Cascade:
             case on.ThinkEarly(number, text):
                 answer = self._scene.answer(Occasion(supposing=text))
                 self.early.tried += 1
+                metrics.EARLY.labels("tried").inc()
             case on.SpeakUp(number, silence_s):
                 answer = self._scene.answer(Occasion(silence_s=silence_s))
                 self._asked = Asked.now()

@@ -1,0 +1,114 @@
+"""How far a reply has been played: by pace, by the client's word, and across a cut."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemind.engines.cascade.playback import Playback
+from voicemind.engines.cascade.tape import Tape
+
+RATE = 1000
+
+
+def playing(samples: int, *, at: float = 100.0) -> Playback:
+    playback = Playback(RATE)
+    playback.pace.sent(samples, now=at)
+    return playback
+
+
+def test_a_client_that_tells_nothing_is_taken_to_play_at_the_pace_of_speech() -> None:
+    assert [playing(400).played(now) for now in (100.0, 100.25, 200.0)] == [0, 250, 400]
+
+
+def test_a_client_that_is_behind_stays_as_far_behind_between_its_reports() -> None:
+    playback = playing(5000)
+    playback.told(800, now=101.0)
+    assert playback.played(101.5) == 1300
+
+
+def test_a_client_that_stopped_telling_is_not_believed_to_play_on_for_ever() -> None:
+    playback = playing(60_000)
+    playback.told(800, now=101.0)
+    assert playback.played(130.0) == 2800
+
+
+def test_a_client_is_never_ahead_of_its_sound_nor_takes_back_what_it_played() -> None:
+    playback = playing(5000)
+    playback.told(1e308, now=101.0)
+    assert playback.played(101.0) == 1000
+    other = playing(5000)
+    other.told(800, now=101.0)
+    for lie in (-5.0, float("nan"), 100.0):
+        other.told(lie, now=101.0)
+    assert other.played(101.0) == 800
+
+
+def test_after_a_cut_nothing_plays_and_the_client_may_still_say_that_it_was_less() -> None:
+    playback = playing(5000)
+    playback.stop(101.0)
+    assert playback.played(150.0) == 1000
+    playback.told(700, now=150.0)
+    assert playback.played(150.0) == 700
+
+
+def test_what_is_said_again_counts_once() -> None:
+    playback = playing(5000)
+    playback.stop(101.0)
+    playback.go_on(900, now=105.0)
+    assert playback.pace.position == 1000
+    playback.pace.sent(500, now=105.0)
+    assert playback.played(105.0) == 900
+    assert playback.played(105.25) == 1150
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["send", "tell", "stop", "go on", "wait"]), st.integers(0, 3000)),
+        max_size=30,
+    )
+)
+def test_no_more_is_ever_played_than_was_sent(steps: list[tuple[str, int]]) -> None:
+    playback, now, held = Playback(RATE), 50.0, False
+    for step, amount in steps:
+        match step:
+            case "send":
+                if not held:
+                    playback.pace.sent(amount, now=now)
+            case "tell":
+                playback.told(amount, now)
+            case "stop":
+                playback.stop(now)
+                held = True
+            case "go on":
+                playback.go_on(max(0, playback.played(now) - amount), now)
+                held = False
+            case _:
+                now += amount / 1000
+        assert 0 <= playback.position(now) <= playback.pace.position
+        assert 0 <= playback.played(now) <= playback.position(now)
+
+
+def test_a_tape_reads_across_pieces_and_again_from_where_it_is_wound_back_to() -> None:
+    tape = Tape()
+    tape.add(bytes(range(10)))
+    tape.add(bytes(range(10, 20)))
+    assert tape.read(7) == bytes(range(14))
+    tape.rewind(2)
+    assert tape.read(100) == bytes(range(4, 20))
+    assert tape.unread == 0
+    tape.forget(7)
+    tape.rewind(0)
+    assert tape.read(100) == bytes(range(10, 20)), "what was forgotten cannot be said again"
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda piece: piece[: len(piece) // 2 * 2])), st.integers(1, 30))
+def test_what_is_read_is_what_was_added(pieces: list[bytes], count: int) -> None:
+    tape = Tape()
+    for piece in pieces:
+        tape.add(piece)
+    read = b""
+    while tape.unread:
+        read += tape.read(count)
+        tape.forget(tape.position - count)
+    assert read == b"".join(pieces)

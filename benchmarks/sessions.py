@@ -1,4 +1,4 @@
-"""Metrics 1, 2, 3b, 4, 5, 9, 10, 11, 12: what live sessions cost and how late they are, beside an echo and Pipecat in the same run."""
+"""Metrics 1, 2, 3b, 4, 5, 9, 10, 11, 12, 13: what live sessions cost and how late they are, beside an echo and Pipecat in the same run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import anyio
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.completions_servers import NotInstalledError
 from benchmarks.sessions_leaks import leaks
 from benchmarks.sessions_load import Noted, Script, at
+from benchmarks.sessions_report import chunk_us, figures, table
+from benchmarks.sessions_restart import restart
 from benchmarks.sessions_runs import ASK_MS, CYCLE_MS, FloodKind, Load
 from benchmarks.sessions_servers import SCRIPT_MS, Target, echo, ours, pipecat
 from benchmarks.sessions_sound import speech
@@ -101,11 +101,11 @@ async def _trips(bench: Bench) -> Result:
         what, _, who = name.partition("_")
         who = "echo" if who == "echo" else "ours"
         if what == "trip":
-            result |= _figures(
+            result |= figures(
                 f"trip_{who}", rounds, p50=lambda one: at(one.trips, 0.5), p95=lambda one: at(one.trips, 0.95)
             )
         else:
-            result |= _figures(f"{what}_{who}", rounds, chunk_us=_chunk_us)
+            result |= figures(f"{what}_{who}", rounds, chunk_us=chunk_us)
     return result | await _idle_memory(bench, target)
 
 
@@ -134,7 +134,7 @@ async def _turns(bench: Bench) -> Result:
     rounds = [await bench.load.run(target, scripts, people=PEOPLE, warm_s=8, for_s=CYCLE_MS / 1000) for _ in range(2)]
     return {
         "endpoint_silence_ms": silence,
-        **_figures(
+        **figures(
             "turns_50",
             rounds,
             p50=lambda one: at(one.turns, 0.5),
@@ -144,7 +144,7 @@ async def _turns(bench: Bench) -> Result:
             stutter=lambda one: one.stutter,
             trip_p95=lambda one: at(one.trips, 0.95),
             server=lambda one: one.server,
-            chunk_us=_chunk_us,
+            chunk_us=chunk_us,
         ),
     }
 
@@ -155,7 +155,7 @@ async def _answers(bench: Bench) -> Result:
     scripts = bench.load.talks(target, chunk_ms=20, cycle_ms=3_000, speech_ms=1_500, interrupt=2_900)
     rounds = [await bench.load.run(target, scripts[number:], people=1, warm_s=0, for_s=18) for number in range(2)]
     merged = [value for one in rounds for value in one.turns]
-    return _figures("answer_1", rounds, p50=lambda _: at(merged, 0.5), p95=lambda _: at(merged, 0.95))
+    return figures("answer_1", rounds, p50=lambda _: at(merged, 0.5), p95=lambda _: at(merged, 0.95))
 
 
 async def _stops(bench: Bench) -> Result:
@@ -163,7 +163,7 @@ async def _stops(bench: Bench) -> Result:
     target = await bench.ours("stops")
     script = Script([], {0: "write", 75: "interrupt", 99: "ask"})
     rounds = [await bench.load.run(target, [script], people=PEOPLE, warm_s=2, for_s=8) for _ in range(ROUNDS)]
-    return _figures("stop_50", rounds, p50=lambda one: at(one.stops, 0.5), p99=lambda one: at(one.stops, 0.99))
+    return figures("stop_50", rounds, p50=lambda one: at(one.stops, 0.5), p99=lambda one: at(one.stops, 0.99))
 
 
 async def _capacity(bench: Bench) -> Result:
@@ -177,7 +177,8 @@ async def _capacity(bench: Bench) -> Result:
 
 async def _most(bench: Bench, target: Target, chunk_ms: int, *, first: int, step: float = 1.6) -> Result:
     """Search by halves between what holds and what breaks."""
-    scripts = bench.load.talks(target, chunk_ms=chunk_ms, ask=ASK_MS)
+    acts = {"ask": ASK_MS} if target.answers_messages else {}
+    scripts = bench.load.talks(target, chunk_ms=chunk_ms, **acts)
     head = f"most_{target.name}_{chunk_ms}"
     holds, breaks, people = 0, math.inf, first
     best: Noted | None = None
@@ -200,8 +201,8 @@ async def _most(bench: Bench, target: Target, chunk_ms: int, *, first: int, step
     return {
         head: holds,
         f"{head}_server": round(best.server, 2),
-        f"{head}_chunk_us": round(_chunk_us(best)),
-        f"{head}_trip_p95_ms": round(at(best.trips, 0.95), 1),
+        f"{head}_chunk_us": round(chunk_us(best)),
+        **({f"{head}_trip_p95_ms": round(at(best.trips, 0.95), 1)} if best.trips else {}),
         f"{head}_turn_p95_ms": round(at(best.turns, 0.95)),
         f"{head}_stutter": round(best.stutter, 4),
         f"{head}_breaks_at": int(breaks),
@@ -234,7 +235,7 @@ async def _fairness(bench: Bench) -> Result:
             found.setdefault(kind, []).append(noted)
     result: Result = {}
     for name, rounds in found.items():
-        result |= _figures(f"fair_{name}", rounds, p95=lambda one: at(one.trips, 0.95))
+        result |= figures(f"fair_{name}", rounds, p95=lambda one: at(one.trips, 0.95))
     for kind in KINDS:
         if "fair_alone_p95" in result and f"fair_{kind}_p95" in result:
             result[f"fair_{kind}_ratio"] = round(float(result[f"fair_{kind}_p95"]) / float(result["fair_alone_p95"]), 2)
@@ -244,6 +245,11 @@ async def _fairness(bench: Bench) -> Result:
 async def _leaks(bench: Bench) -> Result:
     """11: people who come, talk and go, three in ten without a word."""
     return await leaks(bench.folder / "leaks", cores=bench.serving)
+
+
+async def _restart(bench: Bench) -> Result:
+    """13: a server that is killed while fifty people talk."""
+    return await restart(bench.folder / "restart")
 
 
 async def _rival(bench: Bench) -> Result:
@@ -262,14 +268,13 @@ async def _rival(bench: Bench) -> Result:
     for one, name in ((mine, "ours"), (target, "Pipecat")):
         scripts = bench.load.talks(one, chunk_ms=20)
         rounds = [await bench.load.run(one, scripts, people=10, warm_s=7, for_s=CYCLE_MS / 1000) for _ in range(2)]
-        result |= _figures(
+        result |= figures(
             f"ten_{name}",
             rounds,
             turn_p50=lambda one: at(one.turns, 0.5),
             turn_p95=lambda one: at(one.turns, 0.95),
             stutter=lambda one: one.stutter,
             server=lambda one: one.server,
-            errors=lambda one: one.errors.total(),
         )
     return result | await _most(bench, target, 20, first=10, step=1.5)
 
@@ -282,88 +287,9 @@ PARTS: dict[str, Callable[[Bench], Awaitable[Result]]] = {
     "capacity": _capacity,
     "fairness": _fairness,
     "leaks": _leaks,
+    "restart": _restart,
     "rival": _rival,
 }
-
-
-def _chunk_us(noted: Noted) -> float:
-    """Microseconds of the server for a chunk from a microphone, with everything that follows from it."""
-    return noted.server_s / noted.sent * 1e6 if noted.sent else math.nan
-
-
-def _figures(head: str, rounds: Sequence[Noted], **figures: Callable[[Noted], float]) -> Result:
-    """Medians of the rounds that count; INVALID with the reason where most do not. Errors are of all rounds."""
-    errors = sum((one.errors for one in rounds), start=rounds[0].errors.__class__())
-    result: Result = {f"{head}_errors": errors.total()}
-    if errors:
-        result[f"{head}_first_error"] = errors.most_common(1)[0][0]
-    valid = [one for one in rounds if not one.problems()]
-    if len(valid) * 2 <= len(rounds):
-        result[f"{head}_invalid"] = next(problem for one in rounds for problem in one.problems())
-        valid = list(rounds)
-        head += "_not_counted"
-    for name, figure in figures.items():
-        values = [figure(one) for one in valid]
-        result[f"{head}_{name}"] = _rounded(median(values))
-        result[f"{head}_{name}_spread"] = _rounded(max(values) - min(values))
-    return result
-
-
-def _rounded(value: float) -> float:
-    return round(value, 4 if abs(value) < 0.1 else 2 if abs(value) < 100 else 0)
-
-
-GOALS = (
-    ("1 round trip of a small message, p95", "trip_ours_p95", "≤ 5 ms, ≤ 3 × echo"),
-    ("  the echo", "trip_echo_p95", ""),
-    ("2 turn: above silence and scripts, p95", "turns_50_overhead_p95", "≤ 20 ms"),
-    ("3b answer to one person, p50", "answer_1_p50", "≤ 700 ms"),
-    ("  p95", "answer_1_p95", "≤ 900 ms"),
-    ("4 interrupt → last sound, p99", "stop_50_p99", "≤ 20 ms"),
-    ("5 stutter", "turns_50_stutter", "≤ 0.001"),
-    ("9 most people on a core, 20 ms chunks", "most_capacity_20", "≥ 150"),
-    ("  100 ms chunks", "most_capacity_100", "≥ 300"),
-    ("  Pipecat, 20 ms chunks", "most_Pipecat_20", ""),
-    ("10 µs a chunk: conversations", "turns_50_chunk_us", ""),
-    ("  a quiet room", "room_ours_chunk_us", "≤ 2 × echo"),
-    ("  speech", "talk_ours_chunk_us", "≤ 2 × echo"),
-    ("  the echo", "room_echo_chunk_us", ""),
-    ("  kB an idle session", "idle_kb_ours", "≤ 150"),
-    ("11 kB a cycle", "leak_kb_a_cycle", "< 1"),
-    ("  tasks, descriptors, threads left", "leak_left", "0"),
-    ("12 p95 beside a flood of sound / without", "fair_sound_ratio", "≤ 1.2"),
-    ("  of messages / without", "fair_messages_ratio", "≤ 1.2"),
-    ("answer at ten people, p95: ours", "ten_ours_turn_p95", ""),
-    ("  Pipecat", "ten_Pipecat_turn_p95", ""),
-)
-
-
-def table(result: Result) -> Table:
-    """What a person reads; everything else is in the file."""
-    shown = Table(title="live sessions, server on one core", title_justify="left")
-    for column in ("metric", "figure", "goal"):
-        shown.add_column(column, justify="left" if column == "metric" else "right")
-    for title, name, goal in GOALS:
-        shown.add_row(title, cell(result, name), goal)
-    return shown
-
-
-def markdown(result: Result) -> str:
-    """The same as it can stand in docs/benchmarks.md."""
-    rows = [f"| {title.strip()} | {cell(result, name)} | {goal} |" for title, name, goal in GOALS]
-    return "\n".join(("| metric | figure | goal |", "|---|---|---|", *rows, ""))
-
-
-def cell(result: Result, name: str) -> str:
-    """A figure with its errors; INVALID with the reason where it does not count."""
-    if name in result:
-        return str(result[name])
-    head = max((key for key in _heads(result) if name.startswith(key)), key=len, default="")
-    return f"INVALID: {result[f'{head}_invalid']}" if head else "–"
-
-
-def _heads(result: Result) -> Iterable[str]:
-    return (key.removesuffix("_invalid") for key in result if key.endswith("_invalid"))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ BUFFER_S = 0.1
 """The jitter buffer of the listeners."""
 GAP_S = 0.02
 """Shorter gaps are not heard."""
+EARLY_MS = 1_000
+"""Sound of the agent later than this into a sentence, and before its end, is an answer to half of it."""
 LATE_S = 3.0
 """An answer that has not begun this long after the sentence counts as missing."""
 INTERRUPT = b'{"type":"interrupt"}'
@@ -126,6 +128,8 @@ class Person:
         self._script, self._dialect, self._noted = script, dialect, noted
         self._length = max(len(script.chunks), max(script.acts, default=0) + 1)
         self._turn = turn % self._length
+        self._early_from = EARLY_MS // script.chunk_ms
+        self._early_until = next((slot for slot, act in script.acts.items() if act == "spoken"), 0)
         self._ear = Ear(noted)
         self._socket: Socket | None = None
         self._spoken = self._asked = self._stopped = self._sound_at = 0.0
@@ -206,6 +210,8 @@ class Person:
             else:
                 self._missing("sound of a reply that was stopped", now)
         self._reply = reply
+        if self._early_from < self._turn < self._early_until:
+            self._missing("answered in the middle of a sentence", now)
         if self._spoken:
             self._note(noted.turns, self._spoken, now)
             self._spoken = 0.0

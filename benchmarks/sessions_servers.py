@@ -35,6 +35,8 @@ class Target:
     url: str
     dialect: Dialect
     invite: Callable[[httpx.AsyncClient], Awaitable[str]]
+    answers_messages: bool = True
+    """Whether it knows our small message."""
 
 
 @asynccontextmanager
@@ -85,7 +87,14 @@ async def pipecat(folder: Path, *, cores: set[int]) -> AsyncGenerator[Target]:
     with running(command, os.environ, log=folder / "server.log", cores=cores) as process:
         url = f"http://127.0.0.1:{port}"
         await until_answers(process, url + "/readyz", log=folder / "server.log")
-        yield Target("Pipecat", process.pid, url, BareDialect(24_000), _always(f"ws://127.0.0.1:{port}/talk"))
+        yield Target(
+            "Pipecat",
+            process.pid,
+            url,
+            BareDialect(24_000),
+            _always(f"ws://127.0.0.1:{port}/talk"),
+            answers_messages=False,
+        )
 
 
 def _always(url: str) -> Callable[[httpx.AsyncClient], Awaitable[str]]:

@@ -29,9 +29,8 @@ ROUNDS = 3
 PEOPLE = 50
 MOST_STUTTER, MOST_TRIP_MS = 0.01, 100.0
 CHUNKS_MS = (20, 100)
-CLOSE_ENOUGH = 0.1
-"""The search for the capacity ends once what holds and what does not are this close."""
-IDLE = 200
+CLOSE_ENOUGH, IDLE = 0.1, 200
+"""The search for the capacity ends once what holds and what does not are this close; so many say nothing."""
 WHOLE_MS = 2_400
 """Speech that is long enough for the scripted recogniser, a word each 300 ms, to have heard its whole sentence."""
 WITHOUT = "--without-pipecat"

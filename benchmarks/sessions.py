@@ -29,9 +29,10 @@ ROUNDS = 3
 PEOPLE = 50
 MOST_STUTTER, MOST_TRIP_MS = 0.01, 100.0
 CHUNKS_MS = (20, 100)
-CLOSE_ENOUGH = 0.1
-"""The search for the capacity ends once what holds and what does not are this close."""
-IDLE = 200
+CLOSE_ENOUGH, IDLE = 0.1, 200
+"""The search for the capacity ends once what holds and what does not are this close; so many say nothing."""
+WHOLE_MS = 2_400
+"""Speech that is long enough for the scripted recogniser, a word each 300 ms, to have heard its whole sentence."""
 WITHOUT = "--without-pipecat"
 KINDS: tuple[FloodKind, ...] = ("sound", "messages")
 
@@ -124,7 +125,7 @@ async def _turns(bench: Bench) -> Result:
     scripts = bench.load.talks(target, chunk_ms=20, ask=ASK_MS)
     alone = await bench.load.run(
         target,
-        bench.load.talks(target, chunk_ms=20, cycle_ms=4_000, speech_ms=1_500, interrupt=3_800),
+        bench.load.talks(target, chunk_ms=20, cycle_ms=5_000, speech_ms=WHOLE_MS, interrupt=4_800),
         people=3,
         warm_s=1,
         for_s=12,
@@ -152,7 +153,7 @@ async def _turns(bench: Bench) -> Result:
 async def _answers(bench: Bench) -> Result:
     """3b: as it is by default, one person, from the last sound of the sentence to the first of the answer."""
     target = await bench.ours("answers")
-    scripts = bench.load.talks(target, chunk_ms=20, cycle_ms=3_000, speech_ms=1_500, interrupt=2_900)
+    scripts = bench.load.talks(target, chunk_ms=20, cycle_ms=4_500, speech_ms=WHOLE_MS, interrupt=4_400)
     rounds = [await bench.load.run(target, scripts[number:], people=1, warm_s=0, for_s=18) for number in range(2)]
     merged = [value for one in rounds for value in one.turns]
     return figures("answer_1", rounds, p50=lambda _: at(merged, 0.5), p95=lambda _: at(merged, 0.95))

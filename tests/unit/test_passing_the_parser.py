@@ -80,7 +80,7 @@ async def came(
     while not socket.handshake_complete:
         await anyio.lowlevel.checkpoint()
     if listening:
-        socket.scope["extensions"][EXTENSION]["connection"].hear = lambda content: heard.append(  # type: ignore[index, attr-defined]
+        socket.scope["extensions"][EXTENSION]["connection"].hear = lambda content: heard.append(  # type: ignore[attr-defined]
             {"type": "websocket.receive", "bytes": content}
         )
     before = len(wire.written)

@@ -160,7 +160,9 @@ A session outlives its socket. When the connection is lost, the reply that sound
 Of at most {limits.kept_messages} messages and {limits.kept_bytes // 1024} kB that wait to be acknowledged the server keeps all. Where there are more, those go first that a later one replaces: a `transcript` that is not final, an `agent_response` that is
 not final. Only these can be missing from the numbers. Where that is not enough, resuming is refused with the code `missed_too_much`.
 
-A session that is unknown, over, another tenant's or another conversation's, and a wrong secret, are refused all alike: `error` with the code `session_not_found`, then close code 4404. Then connect without
+Where the conversation ended meanwhile, resuming works for the same time (for clients with `sequence=1`): `resumed`, the rest up to `complete`, and the close code that the lost connection would have had.
+
+A session that is unknown, over for longer, erased, another tenant's or another conversation's, and a wrong secret, are refused all alike: `error` with the code `session_not_found`, then close code 4404. Then connect without
 `resume=1`: the conversation goes on in a new session, and what was stored is known there.
 
 A second socket on a session closes the first with 4409, whether it resumes or begins anew."""

@@ -35,13 +35,12 @@ async def test_no_turn_is_lost_and_no_event_comes_twice_whatever_the_network_doe
                     while network.struck < FAULTS:
                         said.append(f"This is sentence {len(said)}.")
                         await talk.say(said[-1], f"m{len(said)}")
-                    network.draw = None
-                    await talk.drop()
                     await talk.end()
 
             finals = [fields["text"] for _, kind, fields in talk.told if kind == "transcript" and fields["final"]]
             stored = (await client.get(f"/api/v1/conversations/{talk.conversation_id}/export")).json()["turns"]
             assert finals == said
+            assert [fields["turns"] for _, kind, fields in talk.told if kind == "complete"] == [2 * len(said)]
             assert [turn["generated"] for turn in stored if turn["role"] == "user"] == said
             assert len([turn for turn in stored if turn["role"] == "agent"]) == len(said)
             assert [turn["role"] for turn in stored] == ["user", "agent"] * len(said)

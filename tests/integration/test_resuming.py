@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from tests.cutting import Numbered, Person, close_code, somebody
+from tests.cutting import Numbered, Person, Watched, close_code, somebody
 from tests.serving import in_process, strict_process
 from tests.talking import Talk, end, opened
 from websockets.asyncio.client import connect
@@ -129,6 +131,66 @@ async def test_who_comes_back_too_late_is_refused_and_the_conversation_is_rememb
                 assert await close_code(late) == 4404
         assert answer["version"] == 2
         assert (await end(client, person.talk.conversation_id)).json() == answer
+
+
+@asynccontextmanager
+async def ended_unheard(folder: Path, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Person]]:
+    """Somebody who said that it is over, and lost the connection before anything more arrived."""
+    watch = Watched()
+    async with (
+        strict_process(folder, settings, watch=watch) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as person,
+    ):
+        await person.talk.send(type="text", text="Hello")
+        await person.talk.until("heard")
+        await person.talk.send(type="end")
+        await watch.until(lambda: watch.ended == ["end"])
+        person.talk.cut()
+        yield client, person
+
+
+async def test_who_lost_the_connection_while_it_ended_still_hears_that_it_is_complete(tmp_path: Path) -> None:
+    async with ended_unheard(tmp_path) as (_, person):
+        first = person.last
+        for _ in range(2):  # this connection may be lost as well
+            async with person.back(sequence=first) as again:
+                missed = (await again.until("resumed"))["missed"]
+                complete = await again.until("complete")
+                assert (complete["reason"], complete["turns"]) == ("end", 2)
+                assert await close_code(again) == 1000
+            assert again.numbers == list(range(first + 1, first + 1 + missed))
+        async with person.back(secret="wrong") as stranger:
+            assert (await stranger.until("error"))["code"] == "session_not_found"
+        async with person.back(sequence=again.numbers[-1]) as last:
+            assert (await last.until("resumed"))["missed"] == 0
+            assert await close_code(last) == 1000
+        async with person.back(sequence=first) as late:
+            assert (await late.until("error"))["code"] == "session_not_found", "everything had been acknowledged"
+
+
+async def test_what_was_not_heard_of_a_conversation_is_not_told_after_its_erasure(tmp_path: Path) -> None:
+    async with ended_unheard(tmp_path) as (client, person):
+        erased = await client.delete(f"/api/v1/conversations/{person.talk.conversation_id}")
+        assert erased.status_code == 200
+        async with person.back() as again:
+            assert (await again.until("error"))["code"] == "session_not_found"
+            assert await close_code(again) == 4404
+
+
+async def test_what_was_not_heard_of_a_conversation_that_another_process_erased_is_not_told_either(
+    tmp_path: Path,
+) -> None:
+    async with ended_unheard(tmp_path) as (_, person):
+        with sqlite3.connect(tmp_path / "data/voicemind.db") as database:
+            database.execute("DELETE FROM conversations WHERE id = ?", (person.talk.conversation_id,))
+        async with person.back() as again:
+            assert (await again.until("error"))["code"] == "session_not_found"
+
+
+async def test_the_last_words_are_not_kept_for_ever(tmp_path: Path) -> None:
+    async with ended_unheard(tmp_path, detached_s=0) as (_, person), person.back() as again:
+        assert (await again.until("error"))["code"] == "session_not_found"
+        assert await close_code(again) == 4404
 
 
 async def _ended(client: httpx.AsyncClient, person: Person) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Live:
         self._queue_wait_s = queue_wait_s
         self._sessions: dict[tuple[str, str], Session] = {}
         self._tasks: TaskGroup | None = None
+        self._on_erasure: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -102,9 +103,15 @@ class Live:
                 await session.over.wait()
 
     def doubt(self) -> None:
-        """Something was erased: no session may go on with what it read before."""
+        """Something was erased: no session may go on with what it read before, and nothing of one that is over may be told again."""
+        for forget in self._on_erasure:
+            forget()
         for session in self._sessions.values():
             session.doubt()
+
+    def when_erased(self, forget: Callable[[], None]) -> None:
+        """Have this called whenever something was erased."""
+        self._on_erasure.append(forget)
 
     async def drain(self, within_s: float) -> None:
         """Take nobody in any more, let what is being said be finished, and return once every session is over, `within_s` at the latest."""

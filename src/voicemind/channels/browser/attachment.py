@@ -10,10 +10,11 @@ from contextlib import suppress
 import anyio
 
 from voicemind.channels.browser import events, shown, wire
+from voicemind.channels.browser.epilogue import Epilogue, Whose
 from voicemind.channels.browser.guard import Limits
 from voicemind.channels.browser.line import Line
 from voicemind.channels.browser.outbox import Outbox
-from voicemind.clock import epoch_ms
+from voicemind.clock import epoch_ms, monotonic_s
 from voicemind.conversation.session import Session
 from voicemind.conversation.watching import Watch
 from voicemind.engines.contract import AgentSound, Event, Hushed
@@ -27,13 +28,15 @@ NOBODY = secrets.token_urlsafe(32)
 class Attachment:
     """The Audience of one session. At most one socket at a time; a newer one closes the older."""
 
-    def __init__(self, limits: Limits, *, watch: Watch, on_over: Callable[[Session], None]) -> None:
+    def __init__(self, limits: Limits, *, watch: Watch, on_over: Callable[[Attachment], None]) -> None:
         self.secret = secrets.token_urlsafe(32)
         self.session: Session | None = None
         """Set before the session runs."""
         self._outbox = Outbox(most=limits.kept_messages, most_bytes=limits.kept_bytes)
         self._watch, self._on_over = watch, on_over
         self._line: Line | None = None
+        self._is_numbered = False
+        self._lost_at: float | None = None
         self._close_code = DONE
 
     def show(self, event: Event) -> None:
@@ -59,15 +62,33 @@ class Attachment:
         self._tell(events.Error(message=words, code=error.code if error else "internal_error"))
 
     def over(self, reason: str) -> None:
-        """Close the socket after the last words; nobody can resume any more."""
-        if self.session is not None:
-            self._on_over(self.session)
+        """Close the socket after the last words; who has lost them can still ask for the epilogue."""
+        if reason == "replaced" and self._close_code == DONE:
+            self._close_code = REPLACED
+        self._on_over(self)
         if self._line is not None:
-            self._line.close(REPLACED if reason == "replaced" and self._close_code == DONE else self._close_code)
+            self._line.close(self._close_code)
+
+    @property
+    def whose(self) -> Whose | None:
+        """Who may go on with it; None where it has no session, or one that waits for nobody any more."""
+        if self.session is None or self.session.reason == "gone":
+            return None
+        talk = self.session.opened.conversation
+        return Whose(self.session.id, talk.tenant, talk.id)
+
+    def epilogue(self) -> Epilogue | None:
+        """What stays of it once its session is over; None where nobody can ask for it: a client without numbers does not know what it has missed."""
+        whose = self.whose
+        if self.session is None or whose is None or not self._is_numbered:
+            return None
+        since = monotonic_s() if self._lost_at is None else self._lost_at
+        until = since + self.session.patience.detached_s
+        return Epilogue(whose, self.secret, self._outbox, self._close_code, until)
 
     def begin(self, session: Session, line: Line, ready: events.Ready) -> None:
         """The first socket of a new session."""
-        self.session, self._line = session, line
+        self.session, self._line, self._is_numbered = session, line, line.is_numbered
         self._tell(ready)
 
     def resume(self, line: Line, sequence: int) -> None:
@@ -90,15 +111,16 @@ class Attachment:
         )
         for kept in missed:
             line.put(kept)
-        self._line = line
-        session.attach()
+        self._line, self._is_numbered, self._lost_at = line, line.is_numbered, None
+        if not session.reason:
+            session.attach()
         self._watch.resumed(session.id, missed=len(missed))
 
     def lost(self, line: Line) -> None:
         """A socket is gone. The session waits for the next one; for who abused it, it does not."""
         if self._line is not line:
             return
-        self._line = None
+        self._line, self._lost_at = None, monotonic_s()
         session = self._here()
         if line.close_code == POLICY:
             session.leave("gone")
@@ -157,15 +179,14 @@ class Attachment:
         return self.session
 
 
-def is_for(attachment: Attachment | None, tenant: str, conversation_id: str, *, secret: str) -> bool:
-    """Whether there is such a session, of that conversation and with that secret, that goes on.
+def is_for(
+    found: Attachment | Epilogue | None, tenant: str, *, session_id: str, conversation_id: str, secret: str
+) -> bool:
+    """Whether that is the session of this conversation, with this secret, and still waits for its client.
 
     Takes the same time whichever of it is wrong (CWE-208).
     """
-    session = attachment.session if attachment else None
-    known = attachment.secret if attachment else NOBODY
+    whose = found.whose if found else None
+    known = found.secret if found else NOBODY
     is_right = hmac.compare_digest(known.encode(), secret.encode("utf-8", "surrogatepass"))
-    if session is None or session.reason:
-        return False
-    talk = session.opened.conversation
-    return is_right and (talk.tenant, talk.id) == (tenant, conversation_id)
+    return is_right and whose == Whose(session_id, tenant, conversation_id)

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from voicemind.channels.browser import events, wire
 from voicemind.channels.browser.attachment import Attachment, is_for
+from voicemind.channels.browser.epilogue import Epilogue, Epilogues
 from voicemind.channels.browser.guard import Limits
 from voicemind.channels.browser.line import Line
 from voicemind.conversation.audience import Audience
@@ -67,6 +68,8 @@ class VoiceConversations:
         self._output_rate_hz = output_rate_hz
         self._limits = limits or Limits()
         self._attachments: dict[str, Attachment] = {}
+        self._epilogues = Epilogues(most=self._limits.epilogues, most_bytes=self._limits.epilogue_bytes)
+        live.when_erased(self._epilogues.forget_all)
         self._is_recorded = is_recorded
 
     def routes(self) -> Sequence[WebSocketRoute]:
@@ -103,22 +106,38 @@ class VoiceConversations:
         early = Early(self._limits)
         attachment: Attachment | None
         if socket.query_params.get("resume") == "1":
-            attachment = await self._resumed(socket.state.tenant, identity, line)
+            found = await self._resumed(socket.state.tenant, identity, line)
+            if isinstance(found, Epilogue):
+                await _until_closed(line)
+                return
+            attachment = found
         else:
             attachment = await self._begun(socket, identity, line, early)
         if attachment is not None:
             await _serve(line, attachment, early)
 
-    async def _resumed(self, tenant: str, identity: str, line: Line) -> Attachment:
+    async def _resumed(self, tenant: str, identity: str, line: Line) -> Attachment | Epilogue:
         """Go on with the session that the first message names. Raises UnknownSession, the same whatever was wrong, and MissedTooMuch."""
         with anyio.move_on_after(self._limits.resume_s):
             first = await line.next()
             if isinstance(first, wire.Resume):
-                attachment = self._attachments.get(first.session_id)
-                if is_for(attachment, tenant, identity, secret=first.secret) and attachment is not None:
-                    attachment.resume(line, first.sequence)
-                    return attachment
+                name, secret = first.session_id, first.secret
+                found = self._attachments.get(name) or self._epilogues.of(name)
+                if is_for(found, tenant, session_id=name, conversation_id=identity, secret=secret) and found:
+                    if isinstance(found, Epilogue):
+                        await self._check_kept(tenant, identity)
+                        self._live.watch.resumed(name, missed=found.resume(line, first.sequence))
+                    else:
+                        found.resume(line, first.sequence)
+                    return found
         raise UnknownSession(NO_SESSION)
+
+    async def _check_kept(self, tenant: str, identity: str) -> None:
+        """Nothing is told of what was erased, here or by another process. Raises UnknownSession."""
+        try:
+            await self._opening.found(tenant, identity)
+        except ClientMistake as error:
+            raise UnknownSession(NO_SESSION) from error
 
     async def _begun(self, socket: WebSocket, identity: str, line: Line, early: Early) -> Attachment | None:
         """A new session, as soon as there is a place; None where the client does not wait for it. Raises VoicemindError."""
@@ -145,7 +164,7 @@ class VoiceConversations:
         channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
         if channel == "voice":
             self._live.roll_out.refuse(opened.conversation.tenant, opened.conversation.user_id)
-        attachment = Attachment(self._limits, watch=self._live.watch, on_over=self._forget)
+        attachment = Attachment(self._limits, watch=self._live.watch, on_over=self._over)
         session = await self._live.begin(
             opened,
             lambda: self._build_session(opened, channel, attachment),
@@ -173,8 +192,13 @@ class VoiceConversations:
             recording=self._is_recorded(session.opened, session.channel),
         )
 
-    def _forget(self, session: Session) -> None:
-        self._attachments.pop(session.id, None)
+    def _over(self, attachment: Attachment) -> None:
+        """Its session is over."""
+        if attachment.session is not None:
+            self._attachments.pop(attachment.session.id, None)
+        epilogue = attachment.epilogue()
+        if epilogue is not None:
+            self._epilogues.keep(epilogue)
 
     def _refuse(self, line: Line, error: VoicemindError) -> None:
         """Say why this socket cannot serve, and close it."""
@@ -218,6 +242,11 @@ class Early:
         """What was kept, the sound first."""
         sound = [wire.Sound(b"".join(self._sounds))] if self._bytes else []
         return [*sound, *self._messages]
+
+
+async def _until_closed(line: Line) -> None:
+    while await line.next() is not None:
+        pass
 
 
 async def _serve(line: Line, attachment: Attachment, early: Early) -> None:

@@ -34,6 +34,10 @@ class Limits:
     kept_messages: int = 512
     """How many messages are kept for a client that was cut off."""
     kept_bytes: int = 64 * 1024
+    epilogues: int = 512
+    """Of how many sessions that are over the last messages are kept, for clients that lost their connection before these arrived."""
+    epilogue_bytes: int = 4 * 1024 * 1024
+    """How much that may be, all in all."""
     flush_s: float = 5.0
     """How long the last messages may take to leave."""
 

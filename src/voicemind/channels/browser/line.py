@@ -24,12 +24,12 @@ class Line:
     """`send` and `next` run side by side, one of each. Everything else returns at once."""
 
     def __init__(self, socket: WebSocket, *, binary: bool, numbered: bool, limits: Limits) -> None:
-        self.binary = binary
+        self.binary, self.is_numbered = binary, numbered
         self.close_code: int | None = None
         """Set once the socket is to be closed, or was."""
         self.is_lost = False
         """Whether nobody is there any more."""
-        self._socket, self._numbered, self._limits = socket, numbered, limits
+        self._socket, self._limits = socket, limits
         self._guard = Guard(limits)
         self._post = Post(queued_ms=limits.queued_s * 1000)
         self._wake = anyio.Event()
@@ -37,7 +37,7 @@ class Line:
 
     def put(self, kept: Kept) -> None:
         """Send a message of the session."""
-        self._put(events.numbered(kept.frame, kept.number) if self._numbered else kept.frame.decode())
+        self._put(events.numbered(kept.frame, kept.number) if self.is_numbered else kept.frame.decode())
 
     def say(self, event: events.Event) -> None:
         """Send a message of this connection alone."""

@@ -65,6 +65,7 @@ class TimedSocket(WebSocketsSansIOProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.hear: Listen | None = None
+        self._longest = min(LONGEST, self.config.ws_max_size)
         self._between_frames = False
         self._rest = b""
         """The beginning of a frame."""
@@ -79,7 +80,7 @@ class TimedSocket(WebSocketsSansIOProtocol):
         start, size = 0, len(data)
         while start < size:
             content, end = _extent(data, start)
-            if end < content or end - content > min(LONGEST, self.config.ws_max_size):
+            if end < content or end - content > self._longest:
                 self._between_frames = False  # the parser has it from now on, and whatever may be wrong with it
                 end = size
             elif end > size:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from voicemind.clock import monotonic_s
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import NOW, Occasion
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.context import CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import NewTurn, Turn
+from voicemind.store.values import NewTurn, Presence, Turn
+
+log = structlog.get_logger(__name__)
 
 
 class Backdrop:
@@ -25,6 +30,7 @@ class Backdrop:
         self.turns: list[Turn] = []
         self._store, self._endings = store, endings
         self._unreflected: tuple[str, ...] = ()
+        self._presence: str = opened.conversation.status
         self._doubts = self._settled_doubts = 0
         self._looked_s = 0.0
 
@@ -41,6 +47,16 @@ class Backdrop:
         stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
         self.turns.append(stored)
         return stored
+
+    async def note(self, presence: Presence) -> None:
+        """Let others see whether the client is there. A store that does not answer is no reason to break off."""
+        if presence != self._presence:
+            talk = self.opened.conversation
+            try:
+                await self._store.note_presence(talk.tenant, talk.id, presence)
+                self._presence = presence
+            except StorageUnavailable as error:
+                log.warning("presence not stored", conversation_id=talk.id, code=error.code)
 
     def doubt(self) -> None:
         """Something was erased: what was read before may be of it."""

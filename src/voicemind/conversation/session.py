@@ -173,6 +173,7 @@ class Session:
                 tasks.start_soon(self._perform, tasks)
                 tasks.start_soon(self._begin, greet)
                 tasks.start_soon(self._watch_the_clock)
+                tasks.start_soon(self._note_presence)
                 await self._leaving.wait()
                 await self._engines.current.finish()
                 tasks.cancel_scope.cancel()
@@ -262,6 +263,12 @@ class Session:
     def _look_at_the_clock(self) -> None:
         self._turned.set()
         self._turned = anyio.Event()
+
+    async def _note_presence(self) -> None:
+        while True:
+            turned = self._turned
+            await self._backdrop.note("active" if self._deadlines.gone_at is None else "detached")
+            await turned.wait()
 
     async def _watch_the_clock(self) -> None:
         """End what has been silent or alone for too long."""

@@ -18,6 +18,7 @@ from voicemind.conversation.opening import Opened
 from voicemind.conversation.roll_out import RollOut
 from voicemind.conversation.session import Session
 from voicemind.conversation.watching import Unwatched, Watch
+from voicemind.engines.contract import Trouble
 from voicemind.errors import AllTalking, Stopping, VoicemindError, leaves
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 END_LIMIT_S = 15.0
 STORING_SHARE = 0.25
 """Of the time to drain, what is left for storing what was cut off."""
+
+NOT_RECORDED = "The recording has stopped. The conversation goes on."
 
 Told = Callable[[int, float], None]
 """Is told a newcomer's position in the queue, and for how many seconds they have waited."""
@@ -109,6 +112,12 @@ class Live:
         for session in self._sessions.values():
             session.doubt()
 
+    def recording_stopped(self, session_id: str, reason: str) -> None:
+        """Its client may want to say that what follows is not recorded. `reason` is `full`, `broken` or `slow`."""
+        for session in self._sessions.values():
+            if session.id == session_id:
+                session.audience.show(Trouble("recording_stopped", NOT_RECORDED))
+
     def when_erased(self, forget: Callable[[], None]) -> None:
         """Have this called whenever something was erased."""
         self._on_erasure.append(forget)
@@ -181,8 +190,14 @@ class Live:
             if self._sessions.get(_name(session.opened)) is session:
                 del self._sessions[_name(session.opened)]
             self._admission.give_back(place)
+            self._tell_over(session, end, monotonic_s() - began_s)
+
+    def _tell_over(self, session: Session, end: str, seconds: float) -> None:
+        try:
             session.audience.over(session.reason)
-            self.watch.session_ended(session.id, session.opened, reason=end, seconds=monotonic_s() - began_s)
+            self.watch.session_ended(session.id, session.opened, reason=end, seconds=seconds)
+        except Exception:  # still the boundary of a conversation: the other sessions live
+            log.exception("the end of a session could not be told", session_id=session.id)
 
 
 def _name(opened: Opened) -> tuple[str, str]:

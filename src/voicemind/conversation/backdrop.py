@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
+
 from voicemind.clock import monotonic_s
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import NOW, Occasion
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.context import CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Situation
 from voicemind.store.contract import Store
 from voicemind.store.values import NewTurn, Turn
+
+KEEP_LIMIT_S = 15.0
+"""A turn that takes longer is not stored. A store itself gives up on a lock sooner (`LOCK_WAIT_S`), so that its own word on it comes first."""
 
 
 class Backdrop:
@@ -37,10 +43,13 @@ class Backdrop:
         self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
     async def keep(self, turn: NewTurn) -> Turn:
-        """Store a turn. Raises ConversationOver too."""
-        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
-        self.turns.append(stored)
-        return stored
+        """Store a turn; cancelling waits for the outcome, since the store goes on with what it was given. Raises ConversationOver too."""
+        talk = self.opened.conversation
+        with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S):
+            stored = await self._store.append_turn(talk.tenant, talk.id, turn)
+            self.turns.append(stored)
+            return stored
+        raise StorageUnavailable("The database does not answer. What was said last is not stored.")
 
     def doubt(self) -> None:
         """Something was erased: what was read before may be of it."""

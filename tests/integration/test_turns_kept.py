@@ -18,17 +18,18 @@ from tests.talking import Talk, talking
 
 from voicemind.assembly.voices import Voices
 from voicemind.conversation import backdrop
+from voicemind.conversation.backdrop import Backdrop
 from voicemind.conversation.relay import BuildEngine
 from voicemind.conversation.session import Session
 from voicemind.engines.cascade import mouth
 from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.contract import NOW, Occasion, Scene
-from voicemind.errors import ProviderUnavailable
+from voicemind.errors import ProviderUnavailable, StorageUnavailable
 from voicemind.llm.contract import Piece
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import Channel
 from voicemind.store import database
-from voicemind.store.values import Modality
+from voicemind.store.values import Modality, NewTurn, Turn
 
 pytestmark = pytest.mark.anyio
 
@@ -147,3 +148,28 @@ async def test_the_same_holds_for_the_engine_that_speaks(tmp_path: Path, monkeyp
         assert (await talk.until("error"))["code"] == "engine_changed"
         assert (await talk.until("agent_response", final=True))["turn"] == 2
         assert [role for role, _ in await turns(client, talk)] == ["user", "agent"]
+
+
+async def test_what_is_sent_again_after_its_session_broke_counts_once_and_what_was_lost_with_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with in_process(tmp_path) as client:
+        async with talking(client, agent="thalia", channel="text", greet=False) as talk:
+            await talk.send(type="text", text="My cat is Biscuit.", id="one")
+            await talk.until("agent_response", final=True)
+            with monkeypatch.context() as patch:
+                patch.setattr(Backdrop, "keep", gone)
+                await talk.send(type="text", text="Her sister is Waffle.", id="two")
+                assert await close_code(talk) == 1011
+        async with talking(
+            client, agent="thalia", channel="text", greet=False, conversation_id=talk.conversation_id
+        ) as again:
+            await again.send(type="text", text="My cat is Biscuit.", id="one")
+            assert (await again.until("ack"))["id"] == "one"
+            await again.send(type="text", text="Her sister is Waffle.", id="two")
+            assert (await again.until("agent_response", final=True))["turn"] == 4
+            assert [role for role, _ in await turns(client, talk)] == ["user", "agent"] * 2
+
+
+async def gone(self: Backdrop, turn: NewTurn) -> Turn:
+    raise StorageUnavailable("The database is gone.")

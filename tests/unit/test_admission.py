@@ -35,16 +35,6 @@ def test_places_are_never_oversold_and_the_line_keeps_its_order(
             assert lengths[-1] == admission.waiting
 
 
-def test_who_takes_the_place_of_somebody_does_not_wait() -> None:
-    admission = Admission(1, queue_places=1)
-    older, waiting = admission.ask(), admission.ask()
-    newer = admission.ask(in_exchange=True)
-    admission.give_back(older)
-    assert (newer.position, waiting.position) == (0, 1)
-    admission.give_back(newer)
-    assert waiting.position == 0
-
-
 def test_of_many_people_the_right_share_may_talk_and_none_is_shut_out_when_it_grows() -> None:
     people = [f"person-{number}" for number in range(4000)]
     shares = {

@@ -111,6 +111,12 @@ class Session:
             self.reason = reason
             self._leaving.set()
 
+    def step_aside(self) -> None:
+        """A newer session has come before this one has entered: it is over, and never runs."""
+        self.reason = "replaced"
+        self._engines.current.close()
+        self.over.set()
+
     def detach(self) -> None:
         """The client is gone: wait for it."""
         if self._deadlines.gone_at is None:

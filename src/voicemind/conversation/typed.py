@@ -30,6 +30,11 @@ class Typed:
         """Whether something was typed that nobody has answered or given up yet."""
         return bool(self._open)
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether there is a message that could be told from others if it came again."""
+        return bool(self._ids)
+
     def is_new(self, message_id: str, text: str) -> bool:
         """One more message; False for one that had arrived before."""
         if message_id in self._ids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
 import structlog
 
 from voicemind.clock import monotonic_s
@@ -19,6 +20,9 @@ from voicemind.store.contract import Store
 from voicemind.store.values import NewTurn, Presence, Turn
 
 log = structlog.get_logger(__name__)
+
+KEEP_LIMIT_S = 15.0
+"""A turn that takes longer is not stored. A store itself gives up on a lock sooner (`LOCK_WAIT_S`), so that its own word on it comes first."""
 
 
 class Backdrop:
@@ -43,10 +47,13 @@ class Backdrop:
         self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
     async def keep(self, turn: NewTurn) -> Turn:
-        """Store a turn. Raises ConversationOver too."""
-        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
-        self.turns.append(stored)
-        return stored
+        """Store a turn; cancelling waits for the outcome, since the store goes on with what it was given. Raises ConversationOver too."""
+        talk = self.opened.conversation
+        with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S):
+            stored = await self._store.append_turn(talk.tenant, talk.id, turn)
+            self.turns.append(stored)
+            return stored
+        raise StorageUnavailable("The database does not answer. What was said last is not stored.")
 
     async def note(self, presence: Presence) -> None:
         """Let others see whether the client is there. A store that does not answer is no reason to break off."""

@@ -175,17 +175,13 @@ class Endings:
     async def sweep(self) -> None:
         """End what nobody goes on with, and rewrite files that still hold what was erased, until cancelled. It needs no model."""
         while True:
-            try:
-                await self._sweep_once()
-            except VoicemindError as error:
-                log.warning("sweep failed", code=error.code)
+            for part in (self._scrub, self._tidy, self._end_stale):
+                if part:
+                    await _swept(part)
             await anyio.sleep(self.patience.sweep_every_s)
 
-    async def _sweep_once(self) -> None:
-        """End what nobody will go on with, and rewrite files that still hold what was erased."""
-        await self._scrub()
-        if self._tidy:
-            await self._tidy()
+    async def _end_stale(self) -> None:
+        """End what nobody will go on with."""
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)
@@ -208,3 +204,15 @@ class Endings:
             self._detached.pop((tenant, identity), None)
         except VoicemindError as error:
             log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)
+        except Exception:  # the boundary of a background job: the next conversation must end
+            log.exception("a conversation could not be ended", conversation_id=identity)
+
+
+async def _swept(part: Callable[[], Awaitable[object]]) -> None:
+    """One part of a sweep: whatever goes wrong with it, the next one comes, and the server lives."""
+    try:
+        await part()
+    except VoicemindError as error:
+        log.warning("sweep failed", code=error.code)
+    except Exception:  # the boundary of a background job: the next one must run
+        log.exception("sweep failed", code="internal_error")

@@ -198,7 +198,7 @@ class Engine(Protocol):
         ...
 
     async def read(self, text: str, *, message_id: str = "") -> None:
-        """The person typed this. Comes back with `user_said`."""
+        """The person typed this. Comes back with `user_said`, unless the engine stops before: then this returns and nothing comes of it."""
         ...
 
     async def greet(self, text: str) -> None:

@@ -135,6 +135,7 @@ class Cascade:
                     if self._machine.state is State.LEAVING and not self._machine.expects_words and not self._inbox:
                         self._left.set()
         finally:
+            self._inbox.close()
             self._left.set()
         if self._failures.last:
             raise self._failures.last
@@ -166,7 +167,8 @@ class Cascade:
         await self._inbox.put(on.Interrupted())
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Hear and read nothing any more."""
+        self._inbox.close()
         if self._ear:
             self._ear.close()
 

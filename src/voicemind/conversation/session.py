@@ -294,6 +294,6 @@ class Session:
     async def _close(self) -> None:
         if self.reason in ENDS or (self.reason == "gone" and self._deadlines.gone_at is not None):
             await self._endings.end(self.opened)
-        elif self.reason != "replaced":
+        else:
             self._endings.left(self.opened)
         self._tell(Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))

@@ -139,7 +139,7 @@ class Session:
         self._deadlines.active_at = monotonic_s()
 
     def drain(self, within_s: float) -> None:
-        """Leave as soon as nothing is being said."""
+        """Leave as soon as nothing is being said: who is in the middle of a sentence is heard and answered."""
         self._draining = True
         self.audience.draining(within_s)
         self._leave_if_quiet()
@@ -293,14 +293,15 @@ class Session:
                 await self._turned.wait()
 
     def _leave_if_quiet(self) -> None:
-        if self._draining and (
-            self._deadlines.gone_at is not None or (self._state.state == "listening" and not self.typed)
-        ):
+        if not self._draining:
+            return
+        is_quiet = self._state.state == "listening" and not self.typed and self._engines.current.quiet
+        if is_quiet or self._deadlines.gone_at is not None:
             self.leave("shutdown")
 
     async def _close(self) -> None:
         if self.reason in ENDS or (self.reason == "gone" and self._deadlines.gone_at is not None):
             await self._endings.end(self.opened)
-        elif self.reason != "replaced":
+        else:
             self._endings.left(self.opened)
         self._tell(Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))

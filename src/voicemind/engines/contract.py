@@ -186,6 +186,11 @@ class Scene(Protocol):
 class Engine(Protocol):
     """Turns what comes in into replies, for one conversation. `run` serves until it is cancelled, `close` comes last."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is saying anything: no utterance is open or unanswered, no reply is on its way. Another state is shown before it becomes true again."""
+        ...
+
     async def run(self) -> None:
         """Serve until cancelled. What was being said then is stored as far as it was heard.
 

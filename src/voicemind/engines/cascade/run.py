@@ -119,6 +119,11 @@ class Cascade:
         self._left = anyio.Event()
         """Set when everything is stored after leaving, or nothing will be."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is saying anything."""
+        return self._machine.state in (State.LISTENING, State.SILENCE, State.LEAVING)
+
     async def run(self) -> None:
         """Serve until cancelled. Raises ProviderError where a part failed again and again."""
         try:

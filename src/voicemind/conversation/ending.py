@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -87,13 +88,14 @@ class Endings:
         self.patience = patience or Patience()
         self._tidy = tidy
         self._detached: dict[tuple[str, str], float] = {}
-        self._attached: set[tuple[str, str]] = set()
+        self._attached: Counter[tuple[str, str]] = Counter()
+        """How many sessions each conversation has: an older one may take long to finish."""
         self._scrub_at, self._scrub_wait_s = 0.0, self.patience.sweep_every_s
 
     async def end(self, opened: Opened) -> Reflection:
         """End the conversation; its reflection is queued, once. Repeated, it returns the same reflection."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.discard(name)
+        self._attached.pop(name, None)
         reflection = await self._store.end_conversation(opened.key, opened.conversation.id)
         self._detached.pop(name, None)
         self._worker.wake()
@@ -145,15 +147,17 @@ class Endings:
         return await to_thread.run_sync(lambda: tuple(text for text in said if not is_hostile(text)))
 
     def left(self, opened: Opened) -> None:
-        """The client of this conversation is gone; it is ended unless somebody comes back in time."""
+        """A session of this conversation is over; after the last one it is ended unless somebody comes back in time."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.discard(name)
-        self._detached[name] = monotonic_s() + self.patience.detached_s
+        self._attached[name] -= 1
+        if self._attached[name] <= 0:
+            del self._attached[name]
+            self._detached[name] = monotonic_s() + self.patience.detached_s
 
     def back(self, opened: Opened) -> None:
-        """Somebody is there: the conversation is not swept until they have left."""
+        """A session begins: the conversation is not swept until it has left."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.add(name)
+        self._attached[name] += 1
         self._detached.pop(name, None)
 
     async def retry(self, tenant: str, conversation_id: str) -> Reflection:

@@ -26,7 +26,7 @@ class Text(msgspec.Struct, tag_field="type", tag="text", frozen=True):
 
 
 class Audio(msgspec.Struct, tag_field="type", tag="audio", frozen=True):
-    """A piece of what the microphone hears: base64 of 16 kHz samples."""
+    """A piece of what the microphone hears: base64 of 16 kHz samples. Where no more comes in the middle of a sentence, silence is assumed."""
 
     data: str
     """Base64 of 16-bit little-endian mono samples."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ LIMIT_S = 60.0
 class Talk:
     """One socket."""
 
-    def __init__(self, socket: ClientConnection, conversation_id: str) -> None:
+    def __init__(self, socket: ClientConnection, conversation_id: str, *, keys: Collection[str] = frozenset()) -> None:
+        """`keys` are those that a message may have besides type, data and timestamp."""
+        self._keys = frozenset(keys)
         self.socket = socket
         self.conversation_id = conversation_id
         self.seen: list[tuple[str, dict[str, Any]]] = []
@@ -41,7 +43,7 @@ class Talk:
                     self.sound += frame[16:]
                     continue
                 message = json.loads(frame)
-                assert set(message) == {"type", "data", "timestamp"}
+                assert set(message) - self._keys == {"type", "data", "timestamp"}
                 self.seen.append((message["type"], message["data"]))
                 return self.seen[-1]
 

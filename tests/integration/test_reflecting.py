@@ -475,6 +475,20 @@ async def test_conversations_that_nobody_ended_are_swept_and_remembered(store: S
     assert (await store.conversation(TENANT, "live")).status == "active"
 
 
+async def test_a_conversation_is_not_swept_while_the_newer_of_two_sessions_is_there(store: SqlStore) -> None:
+    home = Home.build(store, Remembers(), patience=Patience(stale_s=0, detached_s=0, sweep_every_s=0.05))
+    live = await home.talk("live", "I am still here.")
+    home.endings.back(live)
+    home.endings.back(live)
+    home.endings.left(live)
+    await home.talk("other", CAT)
+    async with at_work(home):
+        await until(home, "done", "other")
+        assert (await store.conversation(TENANT, "live")).status == "active"
+        home.endings.left(live)
+        await until(home, "done", "live")
+
+
 async def test_a_conversation_is_not_swept_before_its_time(store: SqlStore) -> None:
     home = Home.build(store, Remembers(), patience=Patience(stale_s=3600, detached_s=0, sweep_every_s=0.05))
     await home.talk("fresh", CAT)

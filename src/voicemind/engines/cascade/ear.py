@@ -159,7 +159,7 @@ class Ear:
         quiet_ms = self._gate.quiet_ms
         edge = self._gate.feed(
             probability,
-            silence_ms=self._silence_ms(),
+            silence_ms=self._silence_ms() if self._gate.paused else 0,
             agent_audible=self._aloud.audible(ended_s),
         )
         if self._listener:
@@ -175,7 +175,7 @@ class Ear:
                 self._melody.pause(tasks)
 
     def _silence_ms(self) -> int:
-        """How much silence would end the utterance that is open."""
+        """How much silence would end the utterance that is open; asked for in its pauses only, where the gate needs it."""
         words = self._listener.words if self._listener else ""
         return self._endpoint.silence_ms(words, finished=self._melody.finished)
 

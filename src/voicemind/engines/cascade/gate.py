@@ -46,7 +46,7 @@ class SpeechGate:
         self._told = 0
 
     def feed(self, probability: float, *, silence_ms: int, agent_audible: bool = False) -> Edge | None:
-        """One more window. `silence_ms` of silence end the utterance."""
+        """One more window. `silence_ms` of silence end the utterance; it counts within a pause only."""
         limits = self._limits
         is_speech = probability >= (limits.speech_over_agent if agent_audible and not self.speaking else limits.speech)
         self._run_ms = self._run_ms + WINDOW_MS if is_speech else 0

@@ -120,6 +120,11 @@ class Cascade:
         self._left = anyio.Event()
         """Set when everything is stored after leaving, or nothing will be."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is saying anything."""
+        return self._machine.state in (State.LISTENING, State.SILENCE, State.LEAVING)
+
     async def run(self) -> None:
         """Serve until cancelled. Raises ProviderError where a part failed again and again."""
         try:
@@ -136,6 +141,7 @@ class Cascade:
                     if self._machine.state is State.LEAVING and not self._machine.expects_words and not self._inbox:
                         self._left.set()
         finally:
+            self._inbox.close()
             self._left.set()
         if self._failures.last:
             raise self._failures.last
@@ -167,7 +173,8 @@ class Cascade:
         await self._inbox.put(on.Interrupted())
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Hear and read nothing any more."""
+        self._inbox.close()
         if self._ear:
             self._ear.close()
 

@@ -103,6 +103,9 @@ class Dictation:
             raise ProviderUnavailable("It is broken.", provider=self.name)
         return " ".join(self._words[number] for number in numbers)
 
+    async def partial_words(self, numbers: list[int]) -> str:
+        return await self.words(numbers)
+
 
 class _Utterance:
     def __init__(self, stt: Dictation) -> None:
@@ -116,7 +119,7 @@ class _Utterance:
                 self._numbers.append(number)
 
     async def partial(self) -> str:
-        return await self._stt.words(list(self._numbers))
+        return await self._stt.partial_words(list(self._numbers))
 
     async def finish(self) -> str:
         return await self._stt.words(list(self._numbers))

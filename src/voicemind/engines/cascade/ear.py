@@ -182,7 +182,7 @@ class Ear:
     def _begin(self, tasks: TaskGroup) -> None:
         """Another utterance. What was said a moment ago was only a part, where this one follows soon."""
         since_ms = (monotonic_s() - self.asked.at_s) * 1000
-        if self.asked.silence_ms is not None and since_ms < SPOKE_ON_MS:
+        if self.asked.silence_ms and since_ms < SPOKE_ON_MS:
             self._endpoint.paused(round(since_ms))
         self._utterance += 1
         self._opened.set()

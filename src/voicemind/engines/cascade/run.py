@@ -33,7 +33,7 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
 from voicemind.ops import metrics
 from voicemind.speech.prosody.contract import Prosody
-from voicemind.speech.stt.contract import Stt
+from voicemind.speech.stt.contract import Stt, WholePartials
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
 
@@ -98,6 +98,7 @@ class Cascade:
         limits = tact.turn if tts else replace(tact.turn, silence_s=0.0, early_tries=0)
         endpoint = Endpoint(language, tact.endpoint)
         self._machine = TurnMachine(language=language, limits=limits, endpoint=endpoint)
+        self._machine.gives_partials = isinstance(stt, WholePartials) and stt.whole_partials
         self._inbox = Inbox()
         self._failures = Failures(scene)
         aloud = Aloud(scene)

@@ -70,8 +70,9 @@ class Mouth:
             reply.release(asked_at=asked.at_s, heard_at=asked.heard_s, endpoint_ms=asked.silence_ms)
 
     async def hold(self, number: int, *, is_told: bool) -> None:
-        """No more sound for now."""
+        """No more sound for now. The client is told, also where sound went out before anybody knew: what goes on is sent from the cut."""
         if reply := self._replies.get(number):
+            is_told = is_told or reply.is_out
             heard = reply.hold()
             self._scene.hushed()
             if is_told:

@@ -70,11 +70,11 @@ class Mouth:
             reply.release(asked_at=asked.at_s, heard_at=asked.heard_s, endpoint_ms=asked.silence_ms)
 
     async def hold(self, number: int, *, is_told: bool) -> None:
-        """No more sound for now."""
+        """No more sound for now. A client that got some of it just now is told in any case: what was cut will be sent again."""
         if reply := self._replies.get(number):
             heard = reply.hold()
             self._scene.hushed()
-            if is_told:
+            if is_told or reply.is_out:
                 await self._scene.show(Hushed(number, heard))
 
     def go_on(self, number: int) -> None:

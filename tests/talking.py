@@ -34,6 +34,15 @@ class Talk:
         """One binary frame."""
         await self.socket.send(struct.pack("<IId", 1, 0, 0.0) + samples)
 
+    async def until_sound(self, size: int) -> None:
+        """Until so many more bytes of sound have come."""
+        wanted = len(self.sound) + size
+        with anyio.fail_after(LIMIT_S):
+            while len(self.sound) < wanted:
+                frame = await self.socket.recv()
+                if isinstance(frame, bytes):
+                    self.sound += frame[16:]
+
     async def next(self) -> tuple[str, dict[str, Any]]:
         """The next message, sound aside."""
         with anyio.fail_after(LIMIT_S):

@@ -1,10 +1,12 @@
 """Cutting a reply into pieces that can be spoken."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemind.engines.cascade.clauses import LONGEST_CLAUSE_CHARS, ClauseCutter
+from voicemind.engines.cascade.clauses import LONGEST_CLAUSE_CHARS, SEEN_CHARS, ClauseCutter
 
 
 def cut(text: str, size: int = 3, *, hurried: bool = False) -> list[str]:
@@ -110,3 +112,34 @@ def test_the_items_of_a_list_keep_their_numbers() -> None:
 @given(st.text(max_size=400), st.integers(1, 9), st.booleans())
 def test_any_text_survives_the_cutting(text: str, size: int, hurried: bool) -> None:
     assert "".join(cut(text, size, hurried=hurried)) == text
+
+
+@given(
+    st.lists(st.sampled_from(["Mr. ", "5, ", "a", " ", "\n", "[b", "...", ". ", "so it goes, "]), min_size=5).map(
+        "".join
+    )
+)
+def test_a_text_that_comes_all_at_once_loses_nothing_however_long(unit: str) -> None:
+    text = unit * (3 * SEEN_CHARS // len(unit) + 1)
+
+    pieces = cut(text, len(text))
+
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= SEEN_CHARS
+
+
+def cpu_s(text: str) -> float:
+    """The least of three times that one big piece of text takes."""
+    times: list[float] = []
+    for _ in range(3):
+        began_s = time.thread_time()
+        ClauseCutter().feed(text)
+        times.append(time.thread_time() - began_s)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", ["Mr. ", "5, ", "[a ", "...", " ", "No. 5 "])
+def test_the_work_for_a_text_grows_no_faster_than_its_length(unit: str) -> None:
+    short = unit * 1000
+
+    assert cpu_s(short * 4) < 8 * cpu_s(short), "4 is linear, 16 quadratic"

@@ -112,3 +112,40 @@ def test_what_is_read_is_what_was_added(pieces: list[bytes], count: int) -> None
         read += tape.read(count)
         tape.forget(tape.position - count)
     assert read == b"".join(pieces)
+
+
+def test_a_client_that_never_tells_is_believed_to_have_heard_the_end() -> None:
+    assert playing(5000).reached_end(105.0)
+
+
+def test_a_client_that_tells_that_nothing_sounds_has_not_heard_the_end() -> None:
+    for length in (400, 800, 5000):
+        playback = playing(length)
+        for told_at in range(0, length + 1001, 100):
+            playback.told(0, now=100 + told_at / 1000)
+        assert not playback.reached_end(101 + length / 1000), length
+
+
+def test_a_client_that_is_a_little_behind_has_heard_the_end() -> None:
+    for length, behind in ((5000, 900), (800, 300)):
+        playback = playing(length)
+        playback.told(length - behind, now=100 + length / 1000)
+        assert playback.reached_end(100 + length / 1000), length
+
+
+def test_a_client_that_stopped_in_the_middle_has_not_heard_the_end() -> None:
+    playback = playing(10_000)
+    playback.told(2000, now=102.0)
+    playback.told(2000, now=110.0)
+    assert not playback.reached_end(111.0)
+
+
+def test_sound_is_out_from_the_first_frame_until_the_client_is_told_to_throw_it_away() -> None:
+    playback = Playback(RATE)
+    assert not playback.pace.is_out
+    playback.pace.sent(40, now=100.0)
+    assert playback.pace.is_out
+    playback.stop(100.0)
+    assert not playback.pace.is_out
+    playback.go_on(0, now=101.0)
+    assert not playback.pace.is_out

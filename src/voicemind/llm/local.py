@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +21,6 @@ from voicemind.models.llama import Llama
 
 _MIND_MIB = 48
 """Memory that keeps one mind read: about 1,700 tokens of the default model, at 28 KiB each."""
-
-NICENESS = 5
-"""Threads that listen and speak get three times the share of one that thinks, where they want the same core."""
 
 
 class LocalLlm:
@@ -47,7 +41,7 @@ class LocalLlm:
         self._cache_dir = cache_dir
         self._threads = threads or _cores()
         self._cache_mib = warm_minds * _MIND_MIB
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama", initializer=_give_way)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama")
         self._slot = _Slot()
         self._run: _Run | None = None
         self._llama: Llama | None = None
@@ -277,16 +271,6 @@ class _Run:
 def _usage(usage: dict[str, Any]) -> Usage:
     cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
     return Usage(prompt=usage["prompt_tokens"], cached=cached, completion=usage["completion_tokens"])
-
-
-def _give_way() -> None:
-    """Whatever listens or speaks comes before the thread that thinks, and those that it starts: a late word is a nuisance, a late sound is a gap.
-
-    It computes on every core, and its threads wait for each other: it would be slow all the same where it is not alone.
-    """
-    if sys.platform == "linux":  # where niceness is a thread's own
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _cores() -> int:

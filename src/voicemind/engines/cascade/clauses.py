@@ -13,8 +13,12 @@ HURRIED_WORDS = 3
 """Where the voice would have to wait, a piece may end before a word that begins a phrase, after so many words; and nearly anywhere after some more."""
 HURRIED_WORDS_ANYWHERE = 6
 LONGEST_LINK_CHARS = 300
+SEEN_CHARS = 4 * LONGEST_CLAUSE_CHARS
+"""How far ahead is looked for an end, however much text came at once: so the work for a text grows no faster than its length."""
+_BEFORE_CHARS = 24
+"""How far back is looked for what would be cut in half; no token that is known here is longer."""
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*\s+|[。！？]+|\n+")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]*_]*\s+|[。！？]+|\n+")
 _CLAUSE_END = re.compile(r"[,;:–—][\"'”’)\]*_]*\s+|[，；：、]")
 _ABBREVIATION = re.compile(
     r"(?:(?<![\w.])(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|Gen|Capt|Rev|vs|etc|cf|approx|dept|No|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Inc|Ltd"
@@ -172,11 +176,13 @@ class ClauseCutter:
 
     def feed(self, text: str, *, hurried: bool = False) -> list[str]:
         """More text; returns the clauses that are now complete. `hurried`: the voice has nothing more to say, so that the next one may be short."""
-        self._pending += text
+        whole, begin = self._pending + text, 0
         clauses: list[str] = []
+        self._pending = whole[:SEEN_CHARS]
         while (end := self._cut(hurried=hurried and not clauses)) is not None:
             clauses.append(self._pending[:end])
-            self._pending = self._pending[end:]
+            begin += end
+            self._pending = whole[begin : begin + SEEN_CHARS]
             self._taken += 1
         return clauses
 
@@ -186,7 +192,7 @@ class ClauseCutter:
         return left
 
     def _cut(self, *, hurried: bool) -> int | None:
-        """Where the next clause ends; None where that cannot be told yet."""
+        """Where the next clause ends; None where that cannot be told yet, which is never in more than `2 * LONGEST_CLAUSE_CHARS`."""
         sentence_end = next(self._sentence_ends(), None)
         room = ROOM_CHARS[min(self._taken, len(ROOM_CHARS) - 1)]
         if sentence_end is not None and sentence_end <= room * 2:
@@ -204,7 +210,7 @@ class ClauseCutter:
     def _sentence_ends(self) -> Iterator[int]:
         for match in _SENTENCE_END.finditer(self._pending):
             before = self._pending[: match.end()].rstrip()
-            if self._pending[: match.start()].strip() and ("\n" in match[0] or not _ABBREVIATION.search(before)):
+            if self._pending[: match.start()].strip() and ("\n" in match[0] or not _ends_with(_ABBREVIATION, before)):
                 yield match.end()
 
     def _phrase_end(self, until: int) -> int | None:
@@ -237,6 +243,11 @@ class ClauseCutter:
         opened = before.rfind("[")
         if opened > before.rfind("]") and end - opened < LONGEST_LINK_CHARS:
             return False
-        if _ABBREVIATION.search(before):
+        if _ends_with(_ABBREVIATION, before):
             return False
-        return not _HALF_A_TOKEN.search(before) or bool(after and not _OTHER_HALF.match(after))
+        return not _ends_with(_HALF_A_TOKEN, before) or bool(after and not _OTHER_HALF.match(after))
+
+
+def _ends_with(tokens: re.Pattern[str], text: str) -> bool:
+    """`tokens` end with `$`."""
+    return tokens.search(text, max(0, len(text) - _BEFORE_CHARS)) is not None

@@ -20,6 +20,11 @@ class Pace:
         self.position = 0
         """Samples that are out."""
 
+    @property
+    def is_out(self) -> bool:
+        """Whether sound went out since the client last threw its own away."""
+        return self._began is not None
+
     def has_room(self, now: float) -> bool:
         """Whether a frame may go out, once the sending has begun."""
         return self.silent_at() - now < LEAD_MS / 1000

@@ -10,7 +10,7 @@ TRUSTED_S = 2.0
 """How long a client that tells how far it has played is believed to play on without telling: several of its reports may be late, but one that has
 stopped must not be taken for one that plays."""
 LONGEST_LAG_S = 1.0
-"""How long the end of a reply is waited for where the client is behind."""
+"""How long the end of a reply is waited for where the client is behind, and how much of it may be taken for heard then."""
 
 
 class Playback:
@@ -23,6 +23,7 @@ class Playback:
         self.pace = Pace(rate_hz)
         self._rate_hz = rate_hz
         self._told: int | None = None
+        self._ever_told = False
         self._most_told = 0
         self._told_at = 0.0
         self._lag = 0
@@ -35,6 +36,7 @@ class Playback:
             return
         samples = int(min(ms, LONGEST_REPLY_MS) / 1000 * self._rate_hz)
         self._told = self._most_told = max(self._most_told, samples)
+        self._ever_told = True
         self._told_at = now
         self._lag = max(0, self.pace.played(now) - self._told)
 
@@ -49,6 +51,12 @@ class Playback:
     def played(self, now: float) -> int:
         """How much of the reply has sounded."""
         return self.position(now) - self._again
+
+    def reached_end(self, now: float) -> bool:
+        """Whether all that was sent may be taken for heard, once it has had its time: a client that tells must have told of nearly all of it, one that
+        never did is believed. Of sound that is shorter than the lag itself, half must have been played."""
+        sent = self.pace.position
+        return not self._ever_told or sent - self.position(now) <= min(LONGEST_LAG_S * self._rate_hz, sent / 2)
 
     def stop(self, now: float) -> None:
         """The client throws away what it has not played; it may still tell that this was more than is known."""

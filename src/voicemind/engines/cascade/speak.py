@@ -98,6 +98,12 @@ class SpokenReply:
         """Whether the voice made any."""
         return self._tape.end > 0
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the client may still have sound to play. It must be told of a hold then, also where nobody else knows yet that the reply sounds:
+        a reply that goes on sends again what was not played."""
+        return self._playback.pace.is_out
+
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""
         self._playback.told(ms, monotonic_s())
@@ -136,7 +142,7 @@ class SpokenReply:
             tasks.start_soon(self._think, answer, send)
             tasks.start_soon(self._make, self._tts, receive)
             await self._send(on_sounding)
-        self._finished = self.failure is None
+        self._finished = self.failure is None and self._playback.reached_end(monotonic_s())
 
     def _fail(self, error: VoicemindError) -> None:
         """Nobody has heard anything of a reply that still waits: then another one is better than the rest of this one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
 from voicemind.models import onnx
@@ -14,6 +14,7 @@ from voicemind.models.catalog import SMART_TURN, located
 from voicemind.speech.audio import INPUT_RATE_HZ, as_floats
 from voicemind.speech.prosody.contract import LONGEST_S
 from voicemind.speech.prosody.mel import log_mel
+from voicemind.speech.threads import Threads
 
 _LONGEST = LONGEST_S * INPUT_RATE_HZ
 
@@ -25,7 +26,7 @@ class SmartTurnProsody:
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
-        self._limiter = CapacityLimiter(1)
+        self._threads = Threads(1, name=self.name)
         self._session: Any = None
         self._failures: tuple[type[BaseException], ...] = ()
 
@@ -39,15 +40,14 @@ class SmartTurnProsody:
         if session is None:
             raise ProviderUnavailable("Smart Turn is not running.", provider=self.name)
         try:
-            return await to_thread.run_sync(
-                _likelihood, session, samples, limiter=self._limiter, abandon_on_cancel=True
-            )
+            return await self._threads.run(_likelihood, session, samples)
         except self._failures as error:
             raise ProviderUnavailable("Smart Turn failed.", provider=self.name) from error
 
     async def aclose(self) -> None:
-        """Forget the weights."""
+        """Forget the weights, once a question under way is answered."""
         self._session = None
+        await self._threads.aclose()
 
     def _load(self) -> Any:
         path = located(SMART_TURN, self._cache_dir)

@@ -12,10 +12,11 @@ from typing import Any, Literal, cast
 import anyio
 import numpy as np
 import numpy.typing as npt
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderUnavailable
 from voicemind.speech.audio import INPUT_RATE_HZ, as_floats
+from voicemind.speech.threads import Threads
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,7 +45,7 @@ class MoonshineStt:
     def __init__(self, *, at_once: int = 2) -> None:
         """`at_once` transcribers are built, 100 MB each; more utterances than that wait for one another."""
         self._at_once = at_once
-        self._limiter = CapacityLimiter(at_once)
+        self._threads = Threads(at_once, name=self.name)
         self._idle: list[_Transcriber] = []
 
     async def start(self) -> None:
@@ -57,15 +58,17 @@ class MoonshineStt:
         yield _Utterance(self)
 
     async def aclose(self) -> None:
-        """Free the transcribers; the last one that is still at work is freed with its thread."""
+        """Free the transcribers. Those at work are waited for, what waits for them fails."""
         idle, self._idle = self._idle, []
         with anyio.CancelScope(shield=True):
+            await self._threads.aclose()
+            idle, self._idle = idle + self._idle, []
             for transcriber in idle:
                 await to_thread.run_sync(transcriber.close)
 
     async def recognised(self, sound: Floats) -> str:
         """The words of a clip of 16 kHz, empty for silence."""
-        return await to_thread.run_sync(self._recognised, sound, limiter=self._limiter, abandon_on_cancel=True)
+        return await self._threads.run(self._recognised, sound)
 
     def _recognised(self, sound: Floats) -> str:
         """In a thread, of which there are never more than transcribers."""

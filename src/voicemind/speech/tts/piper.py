@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
 from voicemind.models import onnx
 from voicemind.speech.audio import Pcm, from_floats
+from voicemind.speech.threads import Threads
 from voicemind.speech.tts.contract import Mark, Sounding
 from voicemind.speech.tts.phonemes import Place, places
 
@@ -45,7 +46,7 @@ class PiperTts:
     def __init__(self, *, threads: int = 1, at_once: int = 2) -> None:
         """`threads` are those of one sentence; more gain little and take them from the language model."""
         self._threads = threads
-        self._limiter = CapacityLimiter(at_once)
+        self._workers = Threads(at_once, name=self.name)
         self._voice: _Voice | None = None
         self._failures: tuple[type[BaseException], ...] = ()
 
@@ -82,14 +83,15 @@ class PiperTts:
             yield Pcm(tail, self.rate_hz)
 
     async def aclose(self) -> None:
-        """Forget the voice."""
+        """Forget the voice, once the sentences under way are made."""
         self._voice = None
+        await self._workers.aclose()
 
     async def _in_thread(self, work: Callable[[_Voice, Any], _Made], given: Any) -> _Made:
         if self._voice is None:
             raise ProviderUnavailable("Piper is not running.", provider=self.name)
         try:
-            return await to_thread.run_sync(work, self._voice, given, limiter=self._limiter, abandon_on_cancel=True)
+            return await self._workers.run(work, self._voice, given)
         except self._failures as error:
             raise ProviderUnavailable("Piper failed.", provider=self.name) from error
 

@@ -6,6 +6,7 @@ import pytest
 from tests.dialogue import Person, Stage, World
 from tests.virtual_time import anyio_backend, virtual_clock  # noqa: F401 - fixtures
 
+from voicemind.engines.cascade import happenings as on
 from voicemind.engines.cascade.run import Tact
 from voicemind.engines.cascade.state import TurnLimits
 from voicemind.engines.contract import NOW, AgentSound, Hushed, Occasion, Trouble
@@ -170,3 +171,27 @@ async def test_a_greeting_survives_a_noise_at_the_beginning() -> None:
     world = World(person, tact=QUIET)
     world.at(0.4, lambda: world.engine.greet("Good day to you."))
     assert (await world.talk(10.0)).turns == [("agent", "Good day to you.")]
+
+
+async def test_sound_that_is_out_is_not_sent_again_unless_the_client_was_told_to_drop_it() -> None:
+    person = Person()
+    person.says(1.0, "Who are you?")
+    world = World(person, tact=QUIET)
+    inbox, noise = world.engine._inbox, 2
+
+    def sound(_: AgentSound) -> None:
+        """A noise is noticed in the very moment in which the first sound leaves."""
+        world.stage.on_sound = None
+        inbox._waiting.appendleft(on.SpeechStarted(noise))
+        for happening in (on.SpeechPaused(noise, 40), on.SpeechEnded(noise), on.Recognised(noise, "")):
+            inbox.post(happening)
+
+    world.stage.on_sound = sound
+    stage = await world.talk(12.0)
+    ended, is_dropped = 0, False
+    for _, event in stage.seen:
+        is_dropped = is_dropped or isinstance(event, Hushed)
+        if isinstance(event, AgentSound):
+            assert event.position == ended or is_dropped
+            ended, is_dropped = event.position + len(event.pcm.samples) // 2, False
+    assert ended > 0

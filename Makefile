@@ -28,7 +28,7 @@ test: $(STAMPS)/dev ## install what the tests need and run all of them
 	@$(BIN)/python scripts/build_web.py build test
 	@$(BIN)/pytest
 
-soak: $(STAMPS)/dev ## pull the plug fifty times at every point where a reflection can be cut off
+soak: $(STAMPS)/dev ## pull the plug fifty times wherever a reflection can be cut off; talk and drop two thousand times
 	@$(BIN)/python -m compileall -q src tests
 	@SOAK_ROUNDS=50 $(BIN)/pytest -m soak
 

@@ -103,6 +103,9 @@ class Dictation:
             raise ProviderUnavailable("It is broken.", provider=self.name)
         return " ".join(self._words[number] for number in numbers)
 
+    async def partial_words(self, numbers: list[int]) -> str:
+        return await self.words(numbers)
+
 
 class _Utterance:
     def __init__(self, stt: Dictation) -> None:
@@ -116,7 +119,7 @@ class _Utterance:
                 self._numbers.append(number)
 
     async def partial(self) -> str:
-        return await self._stt.words(list(self._numbers))
+        return await self._stt.partial_words(list(self._numbers))
 
     async def finish(self) -> str:
         return await self._stt.words(list(self._numbers))
@@ -250,10 +253,10 @@ class World:
             tact=tact,
         )
         self.microphone: Callable[[int, Samples], Samples] = lambda _, frame: frame
-        self._plan: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+        self.plan: list[tuple[float, Callable[[], Awaitable[None]]]] = []
 
     def at(self, at_s: float, act: Callable[[], Awaitable[None]]) -> None:
-        self._plan.append((at_s, act))
+        self.plan.append((at_s, act))
 
     async def talk(self, for_s: float) -> Stage:
         """Live for so long, then hang up."""
@@ -262,8 +265,8 @@ class World:
             with anyio.fail_after(for_s + 60):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self.engine.run)
-                    for at_s, act in self._plan:
-                        tasks.start_soon(self._later, at_s, act)
+                    for at_s, act in self.plan:
+                        tasks.start_soon(self.later, at_s, act)
                     for number in range(round(for_s * 50)):
                         await anyio.sleep(max(0.0, (number + 1) / 50 - self.stage.now_s))
                         self.engine.hear(self.microphone(number, self.person.frame(number)).tobytes())
@@ -273,6 +276,6 @@ class World:
             self.engine.close()
         return self.stage
 
-    async def _later(self, at_s: float, act: Callable[[], Awaitable[None]]) -> None:
+    async def later(self, at_s: float, act: Callable[[], Awaitable[None]]) -> None:
         await anyio.sleep(at_s)
         await act()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 SILENCE_S = 0.75
 """A connection that says nothing for this long, though an answer is due, is given up."""
 LIMIT_S = 30.0
+FRAME_S, SPEED = 0.02, 2.5
+"""The microphone's frames, and how much faster than real time they come."""
 
 
 class Resuming:
@@ -26,7 +29,7 @@ class Resuming:
     def __init__(self, url: str, network: Network, conversation_id: str) -> None:
         parts = urlsplit(url)
         self.conversation_id = conversation_id
-        self._url = urlunsplit((*parts[:1], f"127.0.0.1:{network.port}", *parts[2:])) + "&sequence=1"
+        self._url = urlunsplit((*parts[:1], f"127.0.0.1:{network.port}", *parts[2:])) + "&sequence=1&binary=1"
         self._socket: ClientConnection | None = None
         self._unconfirmed: dict[str, str] = {}
         self._session: dict[str, Any] = {}
@@ -34,10 +37,13 @@ class Resuming:
         self.connections = 0
         self.told: list[tuple[int, str, dict[str, Any]]] = []
         """Every numbered event, in the order in which it came."""
+        self.heard: dict[int, int] = {}
+        """How far each reply has come over this connection, in samples; forgotten where it is held, since it goes on from what was played."""
 
     async def connect(self) -> None:
         """The next connection, and what was missed meanwhile."""
         await self.drop()
+        self.heard.clear()
         while self._socket is None:
             try:
                 with anyio.fail_after(SILENCE_S):
@@ -112,23 +118,55 @@ class Resuming:
     async def _receive(self) -> tuple[str, dict[str, Any]]:
         """The next message. Numbers must follow one another without a gap and without a repetition."""
         assert self._socket is not None
-        while True:
-            frame = await self._socket.recv()
-            if isinstance(frame, bytes):
-                continue
-            message = json.loads(frame)
-            kind, fields = message["type"], message["data"]
-            if "sequence" in message:
-                assert message["sequence"] == self.sequence + 1, f"{kind}: {message['sequence']} after {self.sequence}"
-                self.sequence = message["sequence"]
-                self.told.append((self.sequence, kind, fields))
-            if kind == "ready":
-                self._session = fields
-            if kind == "transcript" and fields["final"]:
-                self._unconfirmed.pop(fields["id"], None)
-            if kind == "ack":
-                self._unconfirmed.pop(fields["id"], None)
-            return kind, fields
+        frame = await self._socket.recv()
+        if isinstance(frame, bytes):
+            self._heard(frame)
+            return "sound", {}
+        message = json.loads(frame)
+        kind, fields = message["type"], message["data"]
+        if "sequence" in message:
+            assert message["sequence"] == self.sequence + 1, f"{kind}: {message['sequence']} after {self.sequence}"
+            self.sequence = message["sequence"]
+            self.told.append((self.sequence, kind, fields))
+        if kind == "ready":
+            self._session = fields
+        if kind == "transcript" and fields["final"]:
+            self._unconfirmed.pop(fields["id"], None)
+        if kind == "interrupted":
+            self.heard.pop(fields["generation"], None)
+        if kind == "ack":
+            self._unconfirmed.pop(fields["id"], None)
+        return kind, fields
+
+    async def speak(self, microphone: Iterable[bytes], *, until: Callable[[], bool]) -> None:
+        """Keep the microphone open, whatever becomes of the connection, until that is so. What it hears while there is none is lost."""
+
+        async def listen() -> None:
+            started = anyio.current_time()
+            for number, frame in enumerate(microphone):
+                await anyio.sleep_until(started + number * FRAME_S / SPEED)
+                if self._socket is not None:
+                    with suppress(ConnectionClosed):
+                        await self._socket.send(struct.pack("<IId", 1, number, 0.0) + frame)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            while not until():
+                try:
+                    if self._socket is None:
+                        await self.connect()
+                    with anyio.fail_after(SILENCE_S):
+                        await self._receive()
+                except (ConnectionClosed, TimeoutError):
+                    await self.drop()
+            tasks.cancel_scope.cancel()
+
+    def _heard(self, frame: bytes) -> None:
+        """A piece of a reply: unless the reply was held, it must begin where the last one ended, or later."""
+        _, generation, position, _ = struct.unpack_from("<IIII", frame)
+        end = self.heard.get(generation, 0)
+        assert position >= end, f"reply {generation} sounds again from {position}, after {end}"
+        self.heard[generation] = position + (len(frame) - 16) // 2
 
 
 @asynccontextmanager

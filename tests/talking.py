@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ LIMIT_S = 60.0
 class Talk:
     """One socket."""
 
-    def __init__(self, socket: ClientConnection, conversation_id: str) -> None:
+    def __init__(self, socket: ClientConnection, conversation_id: str, *, keys: Collection[str] = frozenset()) -> None:
+        """`keys` are those that a message may have besides type, data and timestamp."""
+        self._keys = frozenset(keys)
         self.socket = socket
         self.conversation_id = conversation_id
         self.seen: list[tuple[str, dict[str, Any]]] = []
@@ -32,6 +34,15 @@ class Talk:
         """One binary frame."""
         await self.socket.send(struct.pack("<IId", 1, 0, 0.0) + samples)
 
+    async def until_sound(self, size: int) -> None:
+        """Until so many more bytes of sound have come."""
+        wanted = len(self.sound) + size
+        with anyio.fail_after(LIMIT_S):
+            while len(self.sound) < wanted:
+                frame = await self.socket.recv()
+                if isinstance(frame, bytes):
+                    self.sound += frame[16:]
+
     async def next(self) -> tuple[str, dict[str, Any]]:
         """The next message, sound aside."""
         with anyio.fail_after(LIMIT_S):
@@ -41,7 +52,7 @@ class Talk:
                     self.sound += frame[16:]
                     continue
                 message = json.loads(frame)
-                assert set(message) == {"type", "data", "timestamp"}
+                assert set(message) - self._keys == {"type", "data", "timestamp"}
                 self.seen.append((message["type"], message["data"]))
                 return self.seen[-1]
 

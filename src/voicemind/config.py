@@ -179,7 +179,8 @@ class Settings(VoiceSettings):
         description="Who may read /metrics: whoever has a key (without keys, this machine), everybody who reaches the server (open), or nobody (off).",
     )
     metrics_key: SecretStr = Field(
-        SecretStr(""), description="The one key for /metrics, which opens nothing else; empty: any API key."
+        SecretStr(""),
+        description="The one key for /metrics, which opens nothing else; empty: any API key where all are one tenant's, else none.",
     )
     otel_endpoint: str = Field(
         "",

@@ -226,6 +226,23 @@ async def test_a_conversation_that_has_not_ended_has_no_reflection(store: Store)
     assert await store.reflection("acme", "talk") is None
 
 
+async def test_a_detached_conversation_is_open_and_comes_back_but_an_ended_one_stays_ended(store: Store) -> None:
+    await open_talk(store)
+    before = utc_now() + timedelta(minutes=1)
+    await store.note_presence("acme", "talk", "detached")
+    assert (await store.conversation("acme", "talk")).status == "detached"
+    assert [talk.id for talk in await store.stale_conversations(before)] == ["talk"]
+    await say(store, "hello")
+    await store.note_presence("globex", "talk", "active")
+    assert (await store.conversation("acme", "talk")).status == "detached"
+    await store.note_presence("acme", "talk", "active")
+    assert (await store.conversation("acme", "talk")).status == "active"
+    await end_talk(store, "ended")
+    await store.note_presence("acme", "ended", "active")
+    assert (await store.conversation("acme", "ended")).status == "ended"
+    await store.note_presence("acme", "nobody's", "detached")
+
+
 async def test_stale_conversations_are_the_open_ones_without_activity_oldest_first(store: Store) -> None:
     globex = MindKey("globex", "counsellor", "bert")
     await open_talk(store, "first")

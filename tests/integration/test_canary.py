@@ -60,9 +60,10 @@ async def by_voice(client: httpx.AsyncClient) -> str:
         assert SPOKEN in (await talk.until("transcript", final=True))["text"].lower()
         await talk.until("agent_response", final=True)
         await talk.send(type="text", text=f"I went to {TYPED} and told a long story about it, and then another one.")
-        await talk.until("state", state="speaking")
+        await talk.until("agent_response", final=False)
+        await talk.until_sound(60_000)  # some of it is heard by then
         await talk.send(type="interrupt")
-        await talk.until("agent_response", final=True)
+        await talk.until("heard", interrupted=True)
         await talk.send(type="nonsense", text=f"Nobody knows {LATER}.")
         wrong = await talk.until("error")
         assert planted(str(wrong)) == []

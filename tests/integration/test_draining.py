@@ -12,6 +12,7 @@ import httpx
 import pytest
 from anyio import to_thread
 from tests.cutting import Numbered, close_code
+from tests.integration.test_voice_conversation import silence, speech
 from tests.serving import in_process, own_process, until_ready
 from tests.talking import Talk, opened, talking
 from websockets.asyncio.client import connect
@@ -19,6 +20,7 @@ from websockets.asyncio.client import connect
 pytestmark = pytest.mark.anyio
 
 DRAIN_S = 30
+FRAME_BYTES = 640
 SESSIONS = 50
 
 
@@ -94,6 +96,30 @@ async def test_fifty_who_are_talking_are_heard_to_the_end_and_go_on_after_the_re
                 await talk.until("ready")
                 await talk.send(type="text", text="And then?")
                 assert (await talk.until("agent_response", final=True))["turn"] == 4
+
+
+async def test_who_is_in_the_middle_of_a_sentence_is_heard_to_its_end_and_answered(tmp_path: Path) -> None:
+    async def finish(talk: Talk) -> None:
+        await talk.until("draining")
+        for start in range(0, len(rest), FRAME_BYTES):
+            await talk.send_sound(rest[start : start + FRAME_BYTES])
+        assert (await talk.until("transcript", final=True))["turn"] == 1
+        assert (await talk.until("agent_response", final=True))["turn"] == 2
+        assert (await talk.until("complete"))["reason"] == "shutdown"
+
+    begun, rest = silence(0.5) + speech(0.6), speech(0.6) + silence(1.2)
+    async with (
+        AsyncExitStack() as sockets,
+        anyio.create_task_group() as tasks,
+        in_process(tmp_path, drain_s=DRAIN_S) as client,
+    ):
+        talk = await sockets.enter_async_context(talking(client, binary=True, agent="counsellor", greet=False))
+        await talk.until("state", state="listening")
+        for start in range(0, len(begun), FRAME_BYTES):
+            await talk.send_sound(begun[start : start + FRAME_BYTES])
+        await talk.until("transcript", final=False)
+        assert not any(body.get("state") == "thinking" for _, body in talk.seen)
+        tasks.start_soon(finish, talk)
 
 
 async def test_who_waits_in_the_queue_is_told_that_there_will_be_no_place(tmp_path: Path) -> None:

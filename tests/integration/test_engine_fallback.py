@@ -25,6 +25,8 @@ pytestmark = pytest.mark.anyio
 class Failing:
     """Says one thing, and fails at the next thing that it is asked."""
 
+    quiet = True
+
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.asked = anyio.Event()

@@ -59,6 +59,8 @@ class Recites(ScriptedLlm):
 class Mute:
     """An engine that neither hears nor speaks."""
 
+    quiet = True
+
     async def run(self) -> None:
         await anyio.sleep_forever()
 

@@ -282,7 +282,8 @@ async def test_wrong_keys_and_logins_use_up_nobodys_rate(tmp_path: Path) -> None
 
 def door_of(endpoint: Callable[[Request], Awaitable[Response]], *, most: int) -> ASGIApp:
     """Our own door, with room for so many, before one endpoint."""
-    routes = [Route("/v1/long", endpoint, methods=["GET", "POST"]), Route("/v1/short", _ok), Route("/healthz", _ok)]
+    routes = [Route("/v1/long", endpoint, methods=["GET", "POST"]), Route("/v1/short", _ok)]
+    routes += [Route(path, _ok) for path in ("/healthz", "/metrics")]
     guests = Guests(Keys(""), host="127.0.0.1", loopback=True)
     return application(routes, guests=guests, allowed_origins=(), limits=Limits(Rates(0), Room(most)))
 
@@ -312,6 +313,7 @@ async def test_a_full_server_refuses_until_a_stream_has_ended() -> None:
                 assert refused.json()["error"]["code"] == "at_capacity"
                 assert (await client.get("/healthz")).status_code == 200
                 assert (await client.get("/")).status_code == 200
+                assert (await client.get("/metrics")).status_code == 200
                 over.set()
                 assert [_ async for _ in text] == []
             assert (await client.get("/v1/short")).status_code == 200

@@ -155,11 +155,13 @@ async def test_nothing_is_written_without_both_the_setting_and_consent(
     assert files(tmp_path) == []
 
 
-async def test_who_goes_on_with_a_conversation_has_to_agree_again(client: httpx.AsyncClient) -> None:
+async def test_who_goes_on_with_a_conversation_without_a_word_is_recorded_as_before(client: httpx.AsyncClient) -> None:
     async with talking(client, binary=True, agent="counsellor", greet=False, record_consent=True) as talk:
         await talk.send_sound(bytes(640))
     same: dict[str, Any] = {"agent": "counsellor", "greet": False, "conversation_id": talk.conversation_id}
     async with talking(client, binary=True, **same) as again:
+        assert dict(again.seen)["ready"]["recording"] is True
+    async with talking(client, binary=True, **same, record_consent=False) as again:
         assert dict(again.seen)["ready"]["recording"] is False
 
 

@@ -475,6 +475,20 @@ async def test_conversations_that_nobody_ended_are_swept_and_remembered(store: S
     assert (await store.conversation(TENANT, "live")).status == "active"
 
 
+async def test_a_conversation_is_not_swept_while_the_newer_of_two_sessions_is_there(store: SqlStore) -> None:
+    home = Home.build(store, Remembers(), patience=Patience(stale_s=0, detached_s=0, sweep_every_s=0.05))
+    live = await home.talk("live", "I am still here.")
+    home.endings.back(live)
+    home.endings.back(live)
+    home.endings.left(live)
+    await home.talk("other", CAT)
+    async with at_work(home):
+        await until(home, "done", "other")
+        assert (await store.conversation(TENANT, "live")).status == "active"
+        home.endings.left(live)
+        await until(home, "done", "live")
+
+
 async def test_a_conversation_is_not_swept_before_its_time(store: SqlStore) -> None:
     home = Home.build(store, Remembers(), patience=Patience(stale_s=3600, detached_s=0, sweep_every_s=0.05))
     await home.talk("fresh", CAT)
@@ -517,3 +531,23 @@ async def test_a_reflection_is_given_what_the_archive_holds_of_it_in_whatever_fo
         await home.endings.end(opened)
         await home.over("one")
     assert reflector.archived == [hikes.text]
+
+
+@pytest.mark.parametrize("mistake", [ValueError("a bug"), OSError(5, "Input/output error")])
+async def test_a_queue_that_breaks_is_asked_again_and_takes_nobody_down(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, mistake: Exception
+) -> None:
+    home = Home.build(store, Remembers())
+    claim, tries = home.store.claim_reflection, list[str]()
+
+    async def breaks(worker: str, *, lease_s: float) -> Reflection | None:
+        tries.append(worker)
+        if len(tries) == 1:
+            raise mistake
+        return await claim(worker, lease_s=lease_s)
+
+    monkeypatch.setattr(home.store, "claim_reflection", breaks)
+    async with at_work(home):
+        await home.endings.end(await home.talk("one", CAT))
+        assert (await home.over("one")).status == "done"
+    assert len(tries) > 1

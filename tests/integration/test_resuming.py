@@ -133,6 +133,22 @@ async def test_who_comes_back_too_late_is_refused_and_the_conversation_is_rememb
         assert (await end(client, person.talk.conversation_id)).json() == answer
 
 
+async def test_whoever_looks_sees_that_the_client_is_gone_and_that_it_is_back(client: httpx.AsyncClient) -> None:
+    async with somebody(client, agent="thalia", channel="text", greet=False) as person:
+        person.talk.cut()
+        await _until_status(client, person, "detached")
+        async with person.back() as again:
+            await again.until("resumed")
+            await _until_status(client, person, "active")
+
+
+async def _until_status(client: httpx.AsyncClient, person: Person, status: str) -> None:
+    identity = person.talk.conversation_id
+    with anyio.fail_after(20):
+        while (await client.get(f"/api/v1/conversations/{identity}")).json()["status"] != status:  # noqa: ASYNC110 - asked as a client would
+            await anyio.sleep(0.02)
+
+
 @asynccontextmanager
 async def ended_unheard(folder: Path, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Person]]:
     """Somebody who said that it is over, and lost the connection before anything more arrived."""

@@ -17,6 +17,7 @@ from tests.talking import Talk, opened, talking
 from websockets.asyncio.client import connect
 
 from voicemind.conversation.roll_out import RollOut
+from voicemind.conversation.session import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +118,63 @@ async def test_the_person_of_a_live_conversation_needs_no_second_place_to_start_
         person.talk.cut()
         async with connect(person.url) as socket:
             await Numbered(socket, "").until("ready")
+
+
+async def test_a_conversation_that_is_opened_again_and_again_has_one_place_and_starves_nobody(tmp_path: Path) -> None:
+    codes: list[int] = []
+    enough = anyio.Event()
+    async with in_process(tmp_path, max_concurrent_sessions=2) as client:
+        session = await opened(client, agent="thalia", channel="text", greet=False)
+
+        async def reopen() -> None:
+            while True:
+                async with connect(session["wsUrl"]) as socket:
+                    codes.append(await close_code(Talk(socket, "")))
+                if len(codes) > 20:
+                    enough.set()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(reopen)
+            with anyio.fail_after(30):
+                await enough.wait()
+            async with newcomer(client) as other, newcomer(client) as third:
+                assert (await other.next())[0] == "ready"
+                assert (await third.until("queue"))["position"] == 1
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await other.send(type="end")
+                    await third.until("ready")
+    assert set(codes) == {4409}
+
+
+async def test_who_has_not_yet_taken_over_gives_way_to_a_newer_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = anyio.Event()
+    close = Session._close
+
+    async def slow(self: Session) -> None:
+        await stuck.wait()
+        await close(self)
+
+    monkeypatch.setattr(Session, "_close", slow)
+    async with (
+        in_process(tmp_path, max_concurrent_sessions=1, queue_places=0) as client,
+        somebody(client, agent="thalia", channel="text", greet=False) as first,
+        connect(first.url) as second,
+    ):
+        aside = Numbered(second, "")
+        await aside.until("ready")
+        await aside.send(type="text", text="I was too early.", id="early")
+        async with connect(first.url) as third:
+            newest = Numbered(third, "")
+            await newest.until("ready")
+            assert await close_code(aside) == 4409
+            await newest.send(type="text", text="Hello")
+            stuck.set()
+            assert (await newest.until("agent_response", final=True))["turn"] == 2
+            assert await close_code(first.talk) == 4409
 
 
 async def test_what_is_said_while_waiting_is_heard_once_there_is_a_place(tmp_path: Path) -> None:

@@ -100,11 +100,7 @@ async def test_an_interruption_hushes_the_reply_and_keeps_only_what_was_heard(cl
     async with talking(client, binary=True, agent="thalia", greet=False) as talk:
         await talk.send(type="text", text="Tell me a long story about the palace and the harbour and the king please.")
         await talk.until("state", state="speaking")
-        while len(talk.sound) < 60_000:
-            with anyio.fail_after(10):
-                frame = await talk.socket.recv()
-            if isinstance(frame, bytes):
-                talk.sound += frame[16:]
+        await talk.until_sound(60_000)
         await talk.send(type="interrupt")
         hushed = await talk.until("interrupted")
         talk.sound.clear()
@@ -191,7 +187,7 @@ async def test_a_left_conversation_is_ended_and_remembered_by_itself(tmp_path: P
 
 
 async def test_a_stale_conversation_is_swept_and_remembered(tmp_path: Path) -> None:
-    async with in_process(tmp_path, stale_minutes=0.001) as client:
+    async with in_process(tmp_path) as client:
         answer = await client.post(
             "/v1/chat/completions",
             json={
@@ -201,6 +197,9 @@ async def test_a_stale_conversation_is_swept_and_remembered(tmp_path: Path) -> N
             },
         )
         assert answer.status_code == 200
+        with sqlite3.connect(tmp_path / "data/voicemind.db", timeout=10) as database:  # as if that were long ago
+            long_ago = "2000-01-01T00:00:00.000000+00:00"
+            database.execute("UPDATE conversations SET active_at = ? WHERE id = 'call-1'", (long_ago,))
         await remembers(client, "eve")
 
 

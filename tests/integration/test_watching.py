@@ -15,6 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.serving import SCRIPTED, free_port, in_process, until_ready
+from tests.talking import talking
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,8 @@ async def test_without_keys_this_machine_may_look_and_no_page_of_another(client:
 @pytest.mark.parametrize(
     ("settings", "allowed", "refused"),
     [
-        ({}, ["acme-key-1", "globex-key-1"], ["", "wrong-key-1"]),
+        ({"api_keys": "acme:acme-key-1"}, ["acme-key-1"], ["", "wrong-key-1"]),
+        ({}, [], ["", "acme-key-1", "wrong-key-1"]),
         ({"metrics_key": "only-for-metrics"}, ["only-for-metrics"], ["", "acme-key-1", "wrong-key-1"]),
         ({"metrics": "open"}, ["", "wrong-key-1"], []),
     ],
@@ -57,7 +59,7 @@ async def test_without_keys_this_machine_may_look_and_no_page_of_another(client:
 async def test_with_keys_whoever_has_the_right_one_may_look(
     tmp_path: Path, settings: dict[str, Any], allowed: list[str], refused: list[str]
 ) -> None:
-    async with in_process(tmp_path, api_keys=KEYS, **settings) as client:
+    async with in_process(tmp_path, **{"api_keys": KEYS, **settings}) as client:
         for key, status in [*((key, 200) for key in allowed), *((key, 401) for key in refused)]:
             answer = await client.get("/metrics", headers={"Authorization": f"Bearer {key}"} if key else {})
             assert answer.status_code == status, key
@@ -72,6 +74,29 @@ async def test_with_keys_whoever_has_the_right_one_may_look(
 async def test_a_server_need_not_show_its_figures(tmp_path: Path) -> None:
     async with in_process(tmp_path, metrics="off") as client:
         assert (await client.get("/metrics")).status_code == 404
+
+
+async def test_guesses_at_the_key_are_limited_and_use_up_nobodys_rate(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"api_keys": KEYS, "metrics_key": "only-for-metrics"}
+    async with in_process(tmp_path, rate_per_minute=6, **given) as client:
+        wrong = {"Authorization": "Bearer wrong-key-1"}
+        assert [(await client.get("/metrics", headers=wrong)).status_code for _ in range(3)] == [401, 429, 429]
+        assert (await client.get("/api/v1/agents", headers={"X-Api-Key": "acme-key-1"})).status_code == 200
+
+
+async def test_figures_that_no_client_can_have_are_refused(client: httpx.AsyncClient) -> None:
+    before = await figures(client)
+    async with talking(client, agent="thalia", channel="text", greet=False) as talk:
+        for report in ({"underruns": 10_001}, {"gapMs": 600_001}, {"underruns": 2**53, "gapMs": 1e9}):
+            await talk.send(type="metrics", **report)
+            await talk.until("error")
+        await talk.send(type="metrics", underruns=2, gapMs=50)
+        await talk.send(type="end")
+        await talk.until("complete")
+    after = await figures(client)
+    names = ("voicemind_client_underruns_total", "voicemind_client_gap_seconds_total")
+    grown = [after[name, frozenset()] - before[name, frozenset()] for name in names]
+    assert grown == pytest.approx([2, 0.05])
 
 
 async def test_requests_and_errors_are_counted_by_what_they_were_for(client: httpx.AsyncClient) -> None:

@@ -35,16 +35,6 @@ def test_places_are_never_oversold_and_the_line_keeps_its_order(
             assert lengths[-1] == admission.waiting
 
 
-def test_who_takes_the_place_of_somebody_does_not_wait() -> None:
-    admission = Admission(1, queue_places=1)
-    older, waiting = admission.ask(), admission.ask()
-    newer = admission.ask(in_exchange=True)
-    admission.give_back(older)
-    assert (newer.position, waiting.position) == (0, 1)
-    admission.give_back(newer)
-    assert waiting.position == 0
-
-
 def test_of_many_people_the_right_share_may_talk_and_none_is_shut_out_when_it_grows() -> None:
     people = [f"person-{number}" for number in range(4000)]
     shares = {
@@ -76,11 +66,27 @@ def test_a_message_counts_once_and_what_was_never_stored_may_come_again_in_the_n
     assert typed.is_new("", "three")
     assert typed.is_new("", "three")
     typed.stored("a")
-    assert typed.unstored == (("b", "two"), ("", "three"), ("", "three"))
+    typed.answered()
+    assert typed.again() == (("b", "two"), ("", "three"), ("", "three"))
     anew = Typed()
     anew.inherit(typed)
     assert not anew.is_new("a", "one")
     assert anew.is_new("b", "two")
+
+
+def test_what_is_a_turn_and_unanswered_is_given_to_the_next_engine_and_does_not_become_a_turn_again() -> None:
+    typed = Typed()
+    for number in range(2):
+        assert typed.is_new("", str(number))
+        assert not typed.is_turn("")
+    typed.stored("")
+    assert typed.again() == (("", "0"), ("", "1"))
+    assert typed
+    assert [typed.is_turn(""), typed.is_turn("")] == [True, False]
+    typed.stored("")
+    typed.answered()
+    assert not typed
+    assert typed.again() == ()
 
 
 def test_ids_are_not_kept_for_ever() -> None:

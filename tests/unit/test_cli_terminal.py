@@ -204,6 +204,12 @@ def test_silence_is_not_taken_for_speech() -> None:
     assert not hearing.understood.is_set()
 
 
+def test_another_engine_does_not_end_the_waiting() -> None:
+    hearing = _hearing(READY, events.Error("I have to go on in another way.", "engine_changed"), LISTENING)
+
+    assert hearing.ready.is_set()
+
+
 def test_trouble_at_the_server_ends_the_waiting() -> None:
     with pytest.raises(ProviderUnavailable, match="The voice is broken"):
         _hearing(READY, events.Error("The voice is broken.", "provider_unavailable"))

@@ -86,3 +86,15 @@ def test_edges_come_in_order(sequence: list[tuple[float, bool, int]]) -> None:
             allowed = set(after[edge])
         assert gate.speaking == (allowed != {"started"})
         assert gate.paused == ("resumed" in allowed)
+
+
+def test_an_utterance_that_does_not_end_is_cut_at_the_first_pause_after_a_while_and_else_at_its_longest() -> None:
+    limits = GateLimits(long_ms=1_000, longest_ms=2_000)
+    gate = SpeechGate(limits)
+    edges = [gate.feed(1.0, silence_ms=800) for _ in range(3 + 62)]
+    assert [edge for edge in edges if edge] == ["started", "lasting", "lasting"]
+    assert gate.feed(1.0, silence_ms=800) == "ended"
+    assert [gate.feed(1.0, silence_ms=800) for _ in range(3)][-1] == "started"
+    for _ in range(40):
+        gate.feed(1.0, silence_ms=800)
+    assert [gate.feed(0.0, silence_ms=800) for _ in range(3)] == [None, None, "ended"]

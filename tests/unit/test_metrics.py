@@ -1,5 +1,7 @@
 """What is counted: parts that add up, labels from closed sets, and a watch that sees a blocked loop."""
 
+import math
+import resource
 import time
 
 import anyio
@@ -86,3 +88,31 @@ async def test_descriptors_that_run_low_are_told_once_and_again_when_they_suffic
             tasks.cancel_scope.cancel()
     assert value("voicemind_alarms_total", kind="files") - before == 2
     assert capsys.readouterr().out.count("descriptors run low") == 2
+
+
+def test_descriptors_without_a_limit_are_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert vitals.most_files() == math.inf
+    before = value("voicemind_alarms_total", kind="files")
+    vitals.Vitals()._look(0.0)
+    assert value("voicemind_alarms_total", kind="files") == before
+    assert "voicemind_max_fds +Inf" in metrics.told().decode()
+    monkeypatch.setattr(vitals, "_OPEN", "/nowhere")
+    assert vitals.open_files() == 0
+
+
+@pytest.mark.anyio
+async def test_vitals_that_cannot_be_read_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def unreadable() -> float:
+        tries.append(1)
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(vitals, "most_files", unreadable)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Vitals(Alarms(look_every_s=0.001)).run)
+            while len(tries) < 3:  # noqa: ASYNC110 - it looks by itself
+                await anyio.sleep(0.001)
+            tasks.cancel_scope.cancel()

@@ -9,6 +9,7 @@ import structlog
 from voicemind.clock import utc_now
 from voicemind.conversation.observing import Observing, Watches
 from voicemind.conversation.opening import Opened
+from voicemind.conversation.watching import Unwatched
 from voicemind.engines.contract import (
     AgentSound,
     AgentText,
@@ -151,3 +152,20 @@ def test_tools_and_troubles_are_counted_by_outcome_and_code(watch: Watches) -> N
     assert value("tool_calls_total", outcome="ok") - calls == 1
     assert value("errors_total", code="provider_unavailable") - errors == 1
     assert SECRET not in metrics.told().decode()
+
+
+def test_who_watches_badly_keeps_nobody_else_from_watching() -> None:
+    class Blind(Unwatched):
+        def refused(self, code: str) -> None:
+            raise ValueError("a bug")
+
+    class Counting(Unwatched):
+        def __init__(self) -> None:
+            self.codes: list[str] = []
+
+        def refused(self, code: str) -> None:
+            self.codes.append(code)
+
+    counting = Counting()
+    Watches([Blind(), counting]).refused("all_talking")
+    assert counting.codes == ["all_talking"]

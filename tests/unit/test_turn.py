@@ -127,11 +127,101 @@ def test_after_a_false_alarm_the_reply_goes_on_where_it_was_cut() -> None:
 
 
 def test_a_noise_without_end_holds_a_reply_for_seconds_only() -> None:
-    machine, _ = fed(*SPEAKING, SpeechStarted(1), SpeechLasting(1, 1216), at_s=10.0)
+    machine = TurnMachine()
+    machine.gives_partials = True
+    fed(*SPEAKING, SpeechStarted(1), SpeechLasting(1, 1216), machine=machine, at_s=10.0)
+    assert machine.wake_at is None
+    fed(Partial(1, ""), machine=machine, at_s=10.5)
     assert machine.wake_at == 14.0
     assert machine.feed(Tick(), at_s=13.9) == []
     assert machine.feed(Tick(), at_s=14.0) == [Duck(1, is_soft=False), GoOn(1)]
     assert machine.feed(Partial(1, ""), at_s=15.0) == []
+    assert machine.feed(Partial(1, "No, wait"), at_s=16.0) == [ShowWords("No, wait"), Hold(1, is_shown=True)]
+
+
+def test_speech_that_nobody_has_found_words_in_yet_is_no_noise() -> None:
+    machine, _ = fed(*SPEAKING, SpeechStarted(1), SpeechLasting(1, 1216), Partial(1, ""))
+    assert machine.wake_at is None
+    fed(SpeechEnded(1), Recognised(1, "No, wait."), *spoken(2, ""), machine=machine)
+    assert not machine.gives_partials
+    assert fed(SpeechStarted(3), Partial(3, "Well"), machine=machine)[0].gives_partials
+
+
+@pytest.mark.parametrize("words", ["Yes.", "Okay.", "Yeah, right."])
+def test_assent_while_the_agent_only_thinks_is_a_turn(words: str) -> None:
+    machine, _ = fed(Typed("a"), SpeechStarted(1), SpeechPaused(1, 400), Partial(1, words, whole=True))
+    assert machine.state is State.SUSPECTING
+    assert fed(SpeechEnded(1), Recognised(1, words), machine=machine)[1] == [Hush(1), Keep(words, "speech"), Think(2)]
+
+
+@pytest.mark.parametrize("words", ["mhm", "Uh-huh.", "Hm, um.", ""])
+def test_a_hum_while_the_agent_thinks_changes_nothing(words: str) -> None:
+    machine, _ = fed(Typed("a"), SpeechStarted(1), SpeechPaused(1, 400), Partial(1, words, whole=True))
+    assert machine.state is State.THINKING
+    assert fed(SpeechEnded(1), Recognised(1, words), machine=machine)[1] == []
+
+
+def test_assent_that_began_before_the_reply_sounded_is_a_turn_although_it_sounds_by_now() -> None:
+    late = (Typed("a"), SpeechStarted(1), SpeechEnded(1), ReplySounding(1))
+    assert fed(*late, Recognised(1, "Yes."))[1][-2:] == [Keep("Yes.", "speech"), Think(2)]
+
+
+@pytest.mark.parametrize("words", ["Yes.", "mhm"])
+def test_assent_in_the_last_moment_of_a_question_answers_it_when_it_has_been_asked(words: str) -> None:
+    machine, commands = fed(*SPEAKING, *spoken(1, words), at_s=10.0)
+    assert Keep(words, "speech") not in commands
+    assert machine.feed(ReplyEnded(1, asks=True), at_s=11.4) == [Keep(words, "speech"), Think(2)]
+
+
+def test_assent_to_what_was_no_question_or_was_said_long_before_it_is_no_turn() -> None:
+    machine, _ = fed(*SPEAKING, *spoken(1, "Yes."), at_s=10.0)
+    assert machine.feed(ReplyEnded(1), at_s=11.0) == []
+    machine, _ = fed(*SPEAKING, *spoken(1, "Yes."), at_s=10.0)
+    assert machine.feed(ReplyEnded(1, asks=True), at_s=11.6) == []
+    machine, _ = fed(*SPEAKING, *spoken(1, "Yes."), at_s=10.0)
+    fed(Typed("b"), ReplySounding(2), machine=machine, at_s=10.5)
+    assert machine.feed(ReplyEnded(2, asks=True), at_s=11.0) == []
+
+
+EARLY: tuple[Happening, ...] = (SpeechStarted(1), SpeechPaused(1, 900), Partial(1, "I live", whole=True))
+
+
+def test_an_early_reply_that_failed_is_thought_of_again_when_its_words_are_final() -> None:
+    assert fed(*EARLY, ReplyEnded(1, in_vain=True), SpeechEnded(1), Recognised(1, "I live."))[1] == [
+        Keep("I live.", "speech"),
+        Think(2),
+    ]
+    assert fed(*EARLY, SpeechEnded(1), Recognised(1, "I live."), ReplyEnded(1, in_vain=True))[1] == [Think(2)]
+
+
+def test_an_interruption_while_the_agent_thinks_early_keeps_the_words_and_answers_nothing() -> None:
+    machine, commands = fed(*EARLY, Interrupted())
+    assert commands == [Forget(1), Hush(0)]
+    assert fed(Partial(1, "I live", whole=True), machine=machine)[1] == []
+    assert fed(SpeechEnded(1), Recognised(1, "I live."), machine=machine)[1] == [Keep("I live.", "speech")]
+    assert machine.state is State.LISTENING
+    assert fed(*spoken(2, "Hello."), machine=machine)[1] == [Keep("Hello.", "speech"), Think(2)]
+
+
+def test_who_speaks_on_after_an_interruption_is_answered() -> None:
+    machine, _ = fed(*EARLY, Interrupted(), SpeechResumed(1))
+    assert fed(SpeechEnded(1), Recognised(1, "I live in Oslo."), machine=machine)[1][-1] == Think(2)
+
+
+def test_what_was_said_before_something_was_typed_does_not_hold_the_answer_to_it() -> None:
+    talking = (SpeechStarted(1), SpeechLasting(1, 1216), Partial(1, "and now the news"))
+    machine, commands = fed(*talking, Typed("b"))
+    assert commands == [Keep("b", "text"), Think(1)]
+    assert fed(ReplySounding(1), Partial(1, "and now the news of"), machine=machine)[1] == []
+    assert machine.state is State.SPEAKING
+
+
+def test_a_greeting_waits_for_the_end_of_a_noise_and_is_dropped_for_words() -> None:
+    machine, _ = fed(SpeechStarted(1), Greeting("Welcome."))
+    assert fed(SpeechEnded(1), Recognised(1, "(coughs)"), machine=machine)[1] == [Say(1, "Welcome.")]
+    machine, _ = fed(SpeechStarted(1), Greeting("Welcome."))
+    assert fed(SpeechEnded(1), Recognised(1, "Hello."), machine=machine)[1] == [Keep("Hello.", "speech"), Think(1)]
+    assert fed(ReplySounding(1), ReplyEnded(1), *spoken(2, ""), machine=machine)[1] == []
 
 
 def test_stale_partials_of_what_was_said_before_never_interrupt() -> None:

@@ -35,6 +35,14 @@ class Conversation(RuleBasedStateMachine):
         self.owed: list[str] = []
         """What has to be kept by now."""
         self.left = False
+        self.began: dict[int, tuple[float, bool]] = {}
+        """When each utterance began, and whether the agent was speaking."""
+        self.agreed: tuple[str, float] | None = None
+        """A listener's words that may yet be an answer, and when they began."""
+
+    @property
+    def aloud(self) -> bool:
+        return self.machine.state in (State.SPEAKING, State.DUCKED, State.HUSHED, State.TOOL_RUNNING)
 
     def feed(self, happening: on.Happening) -> list[on.Command]:
         commands = self.machine.feed(happening, at_s=self.now_s)
@@ -54,7 +62,7 @@ class Conversation(RuleBasedStateMachine):
             case on.Hush(number) | on.GiveUp(number):
                 assert number == (self.live or 0)
                 self.over.add(number)
-                self.live = None
+                self.live = self.agreed = None
             case on.Keep(text):
                 assert self.live is None or self.machine.state is State.TOOL_RUNNING, "kept before the reply was"
                 self.kept.append(text)
@@ -62,6 +70,7 @@ class Conversation(RuleBasedStateMachine):
                 pass
 
     def _begun(self, number: int, *, is_early: bool) -> None:
+        self.agreed = None
         assert not self.left, "a reply after leaving"
         assert self.live is None, "two replies at once"
         assert self.early is None, "a reply beside an early one"
@@ -87,6 +96,7 @@ class Conversation(RuleBasedStateMachine):
     def speech_starts(self) -> None:
         self.utterance += 1
         self.open = True
+        self.began[self.utterance] = (self.now_s, self.aloud)
         self.unrecognised.append(self.utterance)
         self.feed(on.SpeechStarted(self.utterance))
 
@@ -120,8 +130,13 @@ class Conversation(RuleBasedStateMachine):
     @rule(text=TEXTS)
     def words_come(self, text: str) -> None:
         number = self.unrecognised.pop(0)
-        if text in SAID or (text in ("mhm", "Yeah, right.") and self.live is None):
+        began_s, listens = self.began[number]
+        is_newest = number == self.utterance
+        is_answer = text == "Yeah, right." and not (listens if is_newest else self.aloud)
+        if text in SAID or is_answer or (text in ("mhm", "Yeah, right.") and self.live is None):
             self.owed.append(text)
+        elif text in ("mhm", "Yeah, right.") and is_newest and self.machine.phase is Phase.SPEAKING:
+            self.agreed = (text, began_s)
         self.feed(on.Recognised(number, text))
 
     @rule(text=st.sampled_from(["typed", "mhm"]))
@@ -140,12 +155,23 @@ class Conversation(RuleBasedStateMachine):
         self.feed(on.ReplySounding(self.live))
 
     @precondition(lambda self: self.live and not self.held)
-    @rule()
-    def the_reply_ends(self) -> None:
+    @rule(asks=st.booleans())
+    def the_reply_ends(self, asks: bool) -> None:
         number, self.live = self.live, None
         assert number
         self.over.add(number)
-        self.feed(on.ReplyEnded(number))
+        if asks and self.agreed and self.now_s - self.agreed[1] <= 1.5:
+            self.owed.append(self.agreed[0])
+        self.agreed = None
+        self.feed(on.ReplyEnded(number, asks=asks))
+
+    @precondition(lambda self: self.early)
+    @rule()
+    def an_early_reply_fails(self) -> None:
+        number, self.early = self.early, None
+        assert number
+        self.over.add(number)
+        assert self.feed(on.ReplyEnded(number, in_vain=True)) == []
 
     @precondition(lambda self: self.over)
     @rule(sounding=st.booleans(), choice=st.integers(0, 99))

@@ -131,6 +131,7 @@ class House:
             roll_out=RollOut(settings.realtime_percent),
             watch=self.lookout.watch,
         )
+        self.lookout.recordings.on_stop = self.live.recording_stopped
         self.voices = Voices(settings, stt=self.stt, vad=self.vad, tts=self.tts)
         reflector = build_reflector(settings, self.llm)
         reflecting = Reflecting(self.store, self.opening, minds, archives, self.replies, reflector)

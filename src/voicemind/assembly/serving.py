@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from voicemind.ops.sockets import SocketPatience
 async def serve(settings: Settings, *, announce: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is given the address once the server answers. Raises Misconfigured."""
     async with _listening(House.build(settings), settings.host, settings.port) as url:
+        _spare_collections()
         if announce:
             announce(url)
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -69,3 +71,13 @@ async def _listening(
             yield url
         finally:  # the server still answers: it says that it is about to stop
             await house.live.drain(settings.drain_s)
+
+
+def _spare_collections() -> None:
+    """Let the collector leave out what lives as long as this process, and look less often: sessions die by their counts, only few cycles are for it.
+
+    With the defaults it took one part in twenty of the processor at fifty people.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

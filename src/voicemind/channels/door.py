@@ -20,6 +20,9 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
 SIGNED_PATHS = frozenset({"/api/elevenlabs/webhook"})
 """What is told here is signed, byte by byte, with a secret of its own: it needs no key, and may come to whatever name a tunnel gives this server."""
 
+FIGURES_PATH = "/metrics"
+"""Wants a key of its own, which is asked for there; guesses are counted here."""
+
 GUARDED_PREFIXES = ("/api/", "/v1/", "/agents/", "/chat/completions", "/responses", "/voice-conversation")
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -50,7 +53,8 @@ class Door:
         try:
             if self._admit(scope):
                 self._limits.rates.take(_caller(scope), now_s=monotonic_s())
-                if scope["type"] == "http":  # sockets have a limit of their own, on sessions
+                # sockets have a limit of their own, on sessions; and who watches a full server has to see that it is full
+                if scope["type"] == "http" and scope["path"] != FIGURES_PATH:
                     receive = place.take(scope)
         except VoicemindError as error:
             await _refuse(scope, receive, send, error)
@@ -72,6 +76,8 @@ class Door:
             raise Forbidden("Pages of this origin may not call this server.")
         scope.setdefault("state", {})["tenant"] = KEYLESS_TENANT
         path = scope["path"]
+        if path == FIGURES_PATH:
+            return True
         if not path.startswith(GUARDED_PREFIXES):
             return False
         if scope["type"] == "http" and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
@@ -139,6 +145,8 @@ def _caller(scope: Scope) -> str:
     address = (scope.get("client") or ("",))[0]
     if scope["path"] in SIGNED_PATHS:
         return f"{address} with a signature"
+    if scope["path"] == FIGURES_PATH:
+        return f"{address} for figures"
     if scope["path"] in OPEN_PATHS:
         return f"{address} without a key"
     tenant: str = scope["state"]["tenant"]

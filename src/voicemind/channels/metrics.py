@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voicemind.channels.door import FIGURES_PATH
 from voicemind.clock import monotonic_s
 from voicemind.errors import Unauthenticated
 from voicemind.ops import metrics
 from voicemind.ops.auth import Guests
 
-PATH = "/metrics"
+PATH = FIGURES_PATH
 ROUTES = (
     ("/v1/chat/completions", "chat_completions"),
     ("/chat/completions", "chat_completions"),
@@ -37,7 +38,10 @@ ROUTES = (
 
 
 class Metrics:
-    """The endpoint. Without keys it is open, on loopback alone as everything then; with keys it wants one, or `key` where that is given."""
+    """The endpoint. Without keys it is open, on loopback alone as everything then; with keys it wants one, or `key` where that is given.
+
+    Figures are of the whole process: where several tenants share it, the key of one does not open them.
+    """
 
     def __init__(self, guests: Guests, *, access: str, key: SecretStr) -> None:
         """`access` is `key`, `open` (to whoever reaches the server) or `off`."""
@@ -60,7 +64,8 @@ class Metrics:
         given = given.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
         if self._key:
             return hmac.compare_digest(given.encode(), self._key.encode())
-        return self._guests.keys.tenant_of(given) is not None
+        is_shared = len(self._guests.keys.tenants) > 1
+        return not is_shared and self._guests.keys.tenant_of(given) is not None
 
 
 class Counted:

@@ -27,6 +27,8 @@ from voicemind.errors import (
 from voicemind.speech.audio import Pcm
 
 SERVICE = "voicemind"
+PASSING = frozenset({"engine_changed", "bad_message", "rate_limited"})
+"""Codes of errors after which the answer still comes, unless the socket closes."""
 _EVENTS: Mapping[str, type[events.Event]] = {event.type: event for event in events.EVENTS}
 _Shape = TypeVar("_Shape")
 _UNKNOWN: Mapping[str, tuple[type[VoicemindError], str]] = {

@@ -11,7 +11,7 @@ import anyio
 from rich.text import Text
 
 from voicemind.channels.browser import events
-from voicemind.cli.answers import SERVICE, ServerEvent
+from voicemind.cli.answers import PASSING, SERVICE, ServerEvent
 from voicemind.cli.client import Server, Talk
 from voicemind.cli.connection import connected, finish
 from voicemind.cli.keyboard import Keyboard
@@ -45,8 +45,10 @@ async def _answer(told: AsyncGenerator[ServerEvent]) -> str:
                 asked = True
             case events.AgentResponse(final=True, text=text) if asked:
                 return text
-            case events.Error(message=message):
-                raise ProviderUnavailable(message, provider=SERVICE)
+            case events.Error(message=message, code=code):
+                if code not in PASSING:
+                    raise ProviderUnavailable(message, provider=SERVICE)
+                note(message, style="red")
             case _:
                 pass
     raise ProviderUnavailable("The server ended the conversation without an answer.", provider=SERVICE)

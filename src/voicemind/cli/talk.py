@@ -10,7 +10,7 @@ import anyio
 from rich.status import Status
 
 from voicemind.channels.browser import events
-from voicemind.cli.answers import SERVICE, ReplySound, ServerEvent
+from voicemind.cli.answers import PASSING, SERVICE, ReplySound, ServerEvent
 from voicemind.cli.chat import hang_up
 from voicemind.cli.client import Talk
 from voicemind.cli.connection import connected, finish
@@ -148,7 +148,7 @@ class Hearing:
         raise ProviderUnavailable("The server ended the conversation before its answer was complete.", provider=SERVICE)
 
     def notice(self, event: ServerEvent) -> None:
-        """One thing that happened. Raises ProviderUnavailable for trouble at the server."""
+        """One thing that happened. Raises ProviderUnavailable for trouble at the server after which no answer comes."""
         match event:
             case events.Ready(agent_name=name, output_rate=rate_hz):
                 self._name, self._rate_hz = name, rate_hz
@@ -169,8 +169,10 @@ class Hearing:
             case events.AgentResponse(final=True, text=text):
                 said(f"{self._name} › {text}")
                 self._answers = self._words
-            case events.Error(message=message):
-                raise ProviderUnavailable(message, provider=SERVICE)
+            case events.Error(message=message, code=code):
+                if code not in PASSING:
+                    raise ProviderUnavailable(message, provider=SERVICE)
+                note(message, style="red")
             case _:
                 pass
 

@@ -60,12 +60,9 @@ class Admission:
                 "Too many people are talking right now. Please try again in a moment.", retry_after_s=RETRY_AFTER_S
             )
 
-    def ask(self, *, in_exchange: bool = False) -> Place:
-        """A place, at once or after waiting. Raises AllTalking.
-
-        `in_exchange`: for one that is about to be given back; such a newcomer does not wait.
-        """
-        if in_exchange or (len(self._held) < self._places and not self._queue):
+    def ask(self) -> Place:
+        """A place, at once or after waiting. Raises AllTalking."""
+        if len(self._held) < self._places and not self._queue:
             place = Place(0)
             self._held.add(place)
             return place

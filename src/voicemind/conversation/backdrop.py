@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
+import structlog
+
 from voicemind.clock import monotonic_s
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import NOW, Occasion
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.context import CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import NewTurn, Turn
+from voicemind.store.values import NewTurn, Presence, Turn
+
+log = structlog.get_logger(__name__)
+
+KEEP_LIMIT_S = 15.0
+"""A turn that takes longer is not stored. A store itself gives up on a lock sooner (`LOCK_WAIT_S`), so that its own word on it comes first."""
 
 
 class Backdrop:
@@ -25,6 +34,7 @@ class Backdrop:
         self.turns: list[Turn] = []
         self._store, self._endings = store, endings
         self._unreflected: tuple[str, ...] = ()
+        self._presence: str = opened.conversation.status
         self._doubts = self._settled_doubts = 0
         self._looked_s = 0.0
 
@@ -37,10 +47,23 @@ class Backdrop:
         self._settled_doubts, self._looked_s = doubts, monotonic_s()
 
     async def keep(self, turn: NewTurn) -> Turn:
-        """Store a turn. Raises ConversationOver too."""
-        stored = await self._store.append_turn(self.opened.conversation.tenant, self.opened.conversation.id, turn)
-        self.turns.append(stored)
-        return stored
+        """Store a turn; cancelling waits for the outcome, since the store goes on with what it was given. Raises ConversationOver too."""
+        talk = self.opened.conversation
+        with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S):
+            stored = await self._store.append_turn(talk.tenant, talk.id, turn)
+            self.turns.append(stored)
+            return stored
+        raise StorageUnavailable("The database does not answer. What was said last is not stored.")
+
+    async def note(self, presence: Presence) -> None:
+        """Let others see whether the client is there. A store that does not answer is no reason to break off."""
+        if presence != self._presence:
+            talk = self.opened.conversation
+            try:
+                await self._store.note_presence(talk.tenant, talk.id, presence)
+                self._presence = presence
+            except StorageUnavailable as error:
+                log.warning("presence not stored", conversation_id=talk.id, code=error.code)
 
     def doubt(self) -> None:
         """Something was erased: what was read before may be of it."""

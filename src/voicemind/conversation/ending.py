@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -87,13 +88,14 @@ class Endings:
         self.patience = patience or Patience()
         self._tidy = tidy
         self._detached: dict[tuple[str, str], float] = {}
-        self._attached: set[tuple[str, str]] = set()
+        self._attached: Counter[tuple[str, str]] = Counter()
+        """How many sessions each conversation has: an older one may take long to finish."""
         self._scrub_at, self._scrub_wait_s = 0.0, self.patience.sweep_every_s
 
     async def end(self, opened: Opened) -> Reflection:
         """End the conversation; its reflection is queued, once. Repeated, it returns the same reflection."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.discard(name)
+        self._attached.pop(name, None)
         reflection = await self._store.end_conversation(opened.key, opened.conversation.id)
         self._detached.pop(name, None)
         self._worker.wake()
@@ -145,15 +147,17 @@ class Endings:
         return await to_thread.run_sync(lambda: tuple(text for text in said if not is_hostile(text)))
 
     def left(self, opened: Opened) -> None:
-        """The client of this conversation is gone; it is ended unless somebody comes back in time."""
+        """A session of this conversation is over; after the last one it is ended unless somebody comes back in time."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.discard(name)
-        self._detached[name] = monotonic_s() + self.patience.detached_s
+        self._attached[name] -= 1
+        if self._attached[name] <= 0:
+            del self._attached[name]
+            self._detached[name] = monotonic_s() + self.patience.detached_s
 
     def back(self, opened: Opened) -> None:
-        """Somebody is there: the conversation is not swept until they have left."""
+        """A session begins: the conversation is not swept until it has left."""
         name = (opened.conversation.tenant, opened.conversation.id)
-        self._attached.add(name)
+        self._attached[name] += 1
         self._detached.pop(name, None)
 
     async def retry(self, tenant: str, conversation_id: str) -> Reflection:
@@ -175,17 +179,13 @@ class Endings:
     async def sweep(self) -> None:
         """End what nobody goes on with, and rewrite files that still hold what was erased, until cancelled. It needs no model."""
         while True:
-            try:
-                await self._sweep_once()
-            except VoicemindError as error:
-                log.warning("sweep failed", code=error.code)
+            for part in (self._scrub, self._tidy, self._end_stale):
+                if part:
+                    await _swept(part)
             await anyio.sleep(self.patience.sweep_every_s)
 
-    async def _sweep_once(self) -> None:
-        """End what nobody will go on with, and rewrite files that still hold what was erased."""
-        await self._scrub()
-        if self._tidy:
-            await self._tidy()
+    async def _end_stale(self) -> None:
+        """End what nobody will go on with."""
         now = monotonic_s()
         for name in [name for name, until in self._detached.items() if until <= now]:
             await self._end_left(*name)
@@ -208,3 +208,15 @@ class Endings:
             self._detached.pop((tenant, identity), None)
         except VoicemindError as error:
             log.warning("a conversation could not be ended", conversation_id=identity, code=error.code)
+        except Exception:  # the boundary of a background job: the next conversation must end
+            log.exception("a conversation could not be ended", conversation_id=identity)
+
+
+async def _swept(part: Callable[[], Awaitable[object]]) -> None:
+    """One part of a sweep: whatever goes wrong with it, the next one comes, and the server lives."""
+    try:
+        await part()
+    except VoicemindError as error:
+        log.warning("sweep failed", code=error.code)
+    except Exception:  # the boundary of a background job: the next one must run
+        log.exception("sweep failed", code="internal_error")

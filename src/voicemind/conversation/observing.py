@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -144,70 +144,65 @@ class Observing(Unwatched):
 
 
 class Watches:
-    """Several that watch, as one."""
+    """Several that watch, as one. What one of them raises is told to the log, and to nobody else: who looks must not stop who talks."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = tuple(watches)
 
     def session_started(self, session_id: str, opened: Opened, channel: str) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.session_started(session_id, opened, channel)
+        self._tell(lambda watch: watch.session_started(session_id, opened, channel))
 
     def session_ended(self, session_id: str, opened: Opened, *, reason: str, seconds: float) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.session_ended(session_id, opened, reason=reason, seconds=seconds)
+        self._tell(lambda watch: watch.session_ended(session_id, opened, reason=reason, seconds=seconds))
 
     def detached(self, session_id: str) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.detached(session_id)
+        self._tell(lambda watch: watch.detached(session_id))
 
     def resumed(self, session_id: str, *, missed: int) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.resumed(session_id, missed=missed)
+        self._tell(lambda watch: watch.resumed(session_id, missed=missed))
 
     def happened(self, session_id: str, event: Event) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.happened(session_id, event)
+        self._tell(lambda watch: watch.happened(session_id, event))
 
     def heard(self, session_id: str, samples: bytes) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.heard(session_id, samples)
+        self._tell(lambda watch: watch.heard(session_id, samples))
 
     def turn(self, session_id: str, turn: Turn) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.turn(session_id, turn)
+        self._tell(lambda watch: watch.turn(session_id, turn))
 
     def interrupted(self, session_id: str) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.interrupted(session_id)
+        self._tell(lambda watch: watch.interrupted(session_id))
 
     def underruns(self, session_id: str, count: int, gap_ms: float) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.underruns(session_id, count, gap_ms)
+        self._tell(lambda watch: watch.underruns(session_id, count, gap_ms))
 
     def engine_changed(self, session_id: str, code: str) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.engine_changed(session_id, code)
+        self._tell(lambda watch: watch.engine_changed(session_id, code))
 
     def waiting(self, length: int) -> None:
         """Tell all."""
-        for watch in self._watches:
-            watch.waiting(length)
+        self._tell(lambda watch: watch.waiting(length))
 
     def refused(self, code: str) -> None:
         """Tell all."""
+        self._tell(lambda watch: watch.refused(code))
+
+    def _tell(self, tell: Callable[[Watch], None]) -> None:
         for watch in self._watches:
-            watch.refused(code)
+            try:
+                tell(watch)
+            except Exception:  # the boundary of a background job
+                log.exception("something went unseen", watch=type(watch).__name__)
 
 
 def _began(seen: _Seen, event: AgentSound | AgentText) -> None:

@@ -1,13 +1,17 @@
 """Recordings of spoken conversations: made only where somebody agreed, both sides in one file, gone with the conversation.
 
-On the loop a recorder notes what happens and when, and no more; a worker thread makes sound of it, once a second, for all sessions.
+On the loop a recorder notes what happens and when, and no more; worker threads make sound of it, once a second. Nothing that goes wrong with
+one recording holds up another, or a conversation.
 """
 
 from __future__ import annotations
 
+import errno
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -16,7 +20,8 @@ import structlog
 from voicemind.clock import monotonic_s, utc_now
 from voicemind.config import Settings
 from voicemind.conversation.opening import Opened
-from voicemind.conversation.tape import HAPPENINGS, Happening, Shelf, Tape, Trimmed
+from voicemind.conversation.recorder import Recorder, Work
+from voicemind.conversation.tape import HAPPENINGS, Shelf, Tape
 from voicemind.conversation.watching import Unwatched
 from voicemind.engines.contract import Event
 from voicemind.errors import ClientMistake
@@ -25,8 +30,18 @@ from voicemind.store.contract import Store
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 FLUSH_EVERY_S = 1.0
+WRITE_LIMIT_S = 3.0
+"""How long a flush waits for a slow disk; what is being written then goes on by itself."""
 LAST_FLUSH_LIMIT_S = 5.0
+TIDY_LIMIT_S = 30.0
+HANDS = 4
+"""Files that are written at once, and that may hang at once before nothing more is begun."""
+
+Stopped = Callable[[str, str], None]
+"""Is told the session whose recording stopped before it did, and why: `full`, `broken` or `slow`."""
 
 
 class UnknownRecording(ClientMistake):
@@ -50,41 +65,37 @@ class Rules:
         return cls(settings.recordings == "on", settings.recordings_days, settings.recording_mb << 20)
 
 
-class Recorder:
-    """Notes what sounds in one session. Its methods never wait."""
-
-    def __init__(self, name: str, tape: Tape) -> None:
-        self.name, self.tape = name, tape
-        self.is_over = False
-        """Whether the session has ended: what was noted until then is still to be written."""
-        self._noted: list[tuple[float, Happening]] = []
-
-    def note(self, happening: Happening) -> None:
-        """Something sounds, or tells where something is."""
-        self._noted.append((monotonic_s(), happening))
-
-    def noted(self) -> list[tuple[float, Happening]]:
-        """What has happened since this was asked last."""
-        noted, self._noted = self._noted, []
-        return noted
-
-
 class Recordings(Unwatched):
     """All of one data folder; implements `Watch`. `run` writes until it is cancelled; `aclose` writes the rest."""
 
     def __init__(self, store: Store, folder: Path, *, rules: Rules) -> None:
         self._store, self._shelf, self._rules = store, Shelf(folder), rules
         self._live: dict[str, Recorder] = {}
+        self._works: list[Work] = []
+        """What is being written: more than a flush's own only where the disk is slow."""
+        self._dropped: list[Recorder] = []
+        """Those whose files are still to be closed."""
+        self._hands = anyio.CapacityLimiter(HANDS)
+        self._looks = False
+        """Whether a thread looks at the folder, or tidies it."""
         self._writing = anyio.Lock()
+        self.on_stop: Stopped = _nobody
 
-    async def let(self, opened: Opened, *, agrees: bool) -> bool:
-        """Whoever opens the conversation agrees to be recorded, or does not; returns whether it will be. Raises UnknownConversation."""
+    async def let(self, opened: Opened, channel: str, *, agrees: bool | None) -> bool:
+        """Whoever opens the conversation agrees to be recorded, withdraws that, or says nothing, which leaves it as it is.
+
+        What was recorded before a withdrawal is erased, also while it is being made. Returns whether the conversation is recorded
+        from now on; only a spoken one is. Raises UnknownConversation.
+        """
         talk = opened.conversation
+        if agrees is None or (agrees and channel != "voice"):
+            return self.records(opened, channel)
         if agrees and self._rules.is_on:
             await self._store.let_record(talk.tenant, talk.id, name=secrets.token_hex(16))
             return True
-        if talk.records:
-            await self._store.let_record(talk.tenant, talk.id, name=None)
+        if not agrees and talk.recording is not None:
+            await self._store.drop_recordings({talk.recording})
+            await self.tidy()
         return False
 
     def records(self, opened: Opened, channel: str) -> bool:
@@ -122,20 +133,55 @@ class Recordings(Unwatched):
         """Write what sounds, once a second."""
         while True:
             await anyio.sleep(FLUSH_EVERY_S)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # the boundary of a background job: conversations go on
+                log.exception("recordings cannot be written")
 
     async def flush(self) -> None:
-        """Write what has sounded, and close the files of sessions that are over."""
-        if not self._live:
+        """Write what has sounded, and close the files of sessions that are over; a slow disk is not waited for beyond seconds."""
+        if not (self._live or self._dropped):
             return
         async with self._writing:
-            works = [_Work(session_id, one, one.noted(), one.is_over) for session_id, one in self._live.items()]
-            reasons = await anyio.to_thread.run_sync(lambda: [work.done() for work in works])
-            for work, reason in zip(works, reasons, strict=True):
-                if reason:
-                    _told(reason)
-                if reason or work.is_over:
-                    self._forget(work.session_id)
+            with anyio.move_on_after(WRITE_LIMIT_S):
+                async with anyio.create_task_group() as tasks:
+                    for work in self._due():
+                        tasks.start_soon(self._write, work)
+            self._works = [work for work in self._works if not work.is_done]
+            self._dropped = [recorder for recorder in self._dropped if not recorder.is_closed]
+            for session_id, recorder in list(self._live.items()):
+                if recorder.stopped:
+                    self._stop(session_id, recorder)
+                elif recorder.is_closed:
+                    self._forget(session_id)
+
+    def _due(self) -> list[Work]:
+        """For each file that nobody writes, its recorders: the older session's first. Nothing where too many hang."""
+        if len(self._works) >= HANDS:
+            return []
+        busy = {recorder.name for work in self._works for recorder in work.recorders}
+        files: dict[str, list[Recorder]] = {}
+        for recorder in (*self._dropped, *self._live.values()):
+            if recorder.name not in busy:
+                files.setdefault(recorder.name, []).append(recorder)
+        return [Work(recorders) for recorders in files.values()]
+
+    async def _write(self, work: Work) -> None:
+        self._works.append(work)
+        try:
+            await anyio.to_thread.run_sync(work.do, limiter=self._hands, abandon_on_cancel=True)
+        except Exception:  # the boundary of a background job: no thread for it now, perhaps in a second
+            log.exception("a recording waits")
+        finally:
+            work.call_off()
+
+    def _stop(self, session_id: str, recorder: Recorder) -> None:
+        metrics.RECORDINGS_BROKEN.labels(recorder.stopped).inc()
+        log.warning("a recording stopped", reason=recorder.stopped)
+        if recorder.stopped == "slow":
+            self._dropped.append(recorder)
+        self._forget(session_id)
+        self.on_stop(session_id, recorder.stopped)
 
     async def aclose(self) -> None:
         """Write the rest; the sessions are over."""
@@ -162,20 +208,45 @@ class Recordings(Unwatched):
         await self.tidy()
 
     async def tidy(self) -> bool:
-        """Take away what is older than the rules allow, and what belongs to no conversation any more; whether nothing is left to take away."""
-        async with self._writing:
-            listed = await anyio.to_thread.run_sync(self._shelf.listed)
-            if not (listed or self._live):
-                return True
-            known = await self._store.recordings()
-            live = {recorder.name for recorder in self._live.values()}
-            if old := self._too_old(listed) & known - live:
-                await self._store.drop_recordings(old)
-            for session_id in [one for one, recorder in self._live.items() if recorder.name not in known]:
-                await anyio.to_thread.run_sync(self._live[session_id].tape.drop)
-                self._forget(session_id)
-            gone = (listed.keys() | live) - known | old
-            return not gone or await anyio.to_thread.run_sync(self._shelf.remove, gone)
+        """Take away what is older than the rules allow, and what belongs to no conversation any more; whether nothing is left to take away.
+
+        A folder that cannot be read, or not in time, is not tidy. Raises StorageUnavailable.
+        """
+        with anyio.move_on_after(TIDY_LIMIT_S):
+            async with self._writing:
+                try:
+                    return await self._tidied()
+                except OSError as error:
+                    log.warning("recordings cannot be tidied", errno=error.errno)
+        return False
+
+    async def _tidied(self) -> bool:
+        known = await self._store.recordings()
+        live = {recorder.name for recorder in self._live.values()}
+        for session_id in [one for one, recorder in self._live.items() if recorder.name not in known]:
+            recorder = self._live[session_id]
+            self._forget(session_id)
+            recorder.drop()
+            self._dropped.append(recorder)
+        listed = await self._looked(self._shelf.listed)
+        if old := self._too_old(listed) & known - live:
+            await self._store.drop_recordings(old)
+        gone = (listed.keys() | live) - known | old
+        return not gone or await self._looked(lambda: self._shelf.remove(gone))
+
+    async def _looked(self, look: Callable[[], T]) -> T:
+        """What this finds in a worker thread, of which no more than one may hang. Raises OSError where one does."""
+        if self._looks:
+            raise OSError(errno.EBUSY, "the disk is slow")
+
+        def looked() -> T:
+            self._looks = True
+            try:
+                return look()
+            finally:
+                self._looks = False
+
+        return await anyio.to_thread.run_sync(looked, abandon_on_cancel=True)
 
     def _too_old(self, listed: dict[str, float]) -> set[str]:
         if not self._rules.days:
@@ -188,26 +259,5 @@ class Recordings(Unwatched):
         metrics.RECORDING.dec()
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One recorder's part of a flush."""
-
-    session_id: str
-    recorder: Recorder
-    noted: list[tuple[float, Happening]]
-    is_over: bool
-
-    def done(self) -> str:
-        """In a worker thread: why the recording has to stop, or nothing."""
-        try:
-            self.recorder.tape.write(self.noted, now_s=monotonic_s(), is_over=self.is_over)
-        except Trimmed:
-            return "full"
-        except OSError:
-            return "broken"
-        return ""
-
-
-def _told(reason: str) -> None:
-    metrics.RECORDINGS_BROKEN.labels(reason).inc()
-    log.warning("a recording stopped", reason=reason)
+def _nobody(session_id: str, reason: str) -> None:
+    """Nobody is told."""

@@ -111,6 +111,12 @@ class Session:
             self.reason = reason
             self._leaving.set()
 
+    def step_aside(self) -> None:
+        """A newer session has come before this one has entered: it is over, and never runs."""
+        self.reason = "replaced"
+        self._engines.current.close()
+        self.over.set()
+
     def detach(self) -> None:
         """The client is gone: wait for it."""
         if self._deadlines.gone_at is None:
@@ -133,7 +139,7 @@ class Session:
         self._deadlines.active_at = monotonic_s()
 
     def drain(self, within_s: float) -> None:
-        """Leave as soon as nothing is being said."""
+        """Leave as soon as nothing is being said: who is in the middle of a sentence is heard and answered."""
         self._draining = True
         self.audience.draining(within_s)
         self._leave_if_quiet()
@@ -173,6 +179,7 @@ class Session:
                 tasks.start_soon(self._perform, tasks)
                 tasks.start_soon(self._begin, greet)
                 tasks.start_soon(self._watch_the_clock)
+                tasks.start_soon(self._note_presence)
                 await self._leaving.wait()
                 await self._engines.current.finish()
                 tasks.cancel_scope.cancel()
@@ -185,8 +192,10 @@ class Session:
             self.over.set()
 
     async def user_said(self, text: str, *, modality: Modality, message_id: str = "") -> None:
-        """Store the person's turn, then show it."""
+        """Store the person's turn, then show it; what an engine that takes over was given once more is a turn already."""
         self.touch()
+        if modality == "text" and self.typed.is_turn(message_id):
+            return
         turn = await self._backdrop.keep(NewTurn("user", text, heard=text, modality=modality))
         if modality == "text":
             self.typed.stored(message_id)
@@ -199,6 +208,7 @@ class Session:
         turn = await self._backdrop.keep(
             NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
         )
+        self.typed.answered()
         self._watch.turn(self.id, turn)
         self._tell(AgentTurn(said.generation, turn))
 
@@ -216,6 +226,8 @@ class Session:
     def _tell(self, event: Event) -> None:
         if isinstance(event, StateChanged):
             self._state = event
+            if event.state == "listening":
+                self.typed.answered()
             event = self.state
             self._leave_if_quiet()
         event = self._engines.numbered(event)
@@ -252,16 +264,22 @@ class Session:
             log.warning("engine changed", conversation_id=self.opened.conversation.id, code=code)
             self._watch.engine_changed(self.id, code)
             self._tell(Trouble("engine_changed", CHANGED))
-            tasks.start_soon(self._read_again)
+            tasks.start_soon(self._read_again, self.typed.again())
 
-    async def _read_again(self) -> None:
-        """What the engine that failed had not yet taken."""
-        for message_id, text in self.typed.unstored:
+    async def _read_again(self, messages: Sequence[tuple[str, str]]) -> None:
+        """What the engine that failed had not yet answered."""
+        for message_id, text in messages:
             await self._engines.current.read(text, message_id=message_id)
 
     def _look_at_the_clock(self) -> None:
         self._turned.set()
         self._turned = anyio.Event()
+
+    async def _note_presence(self) -> None:
+        while True:
+            turned = self._turned
+            await self._backdrop.note("active" if self._deadlines.gone_at is None else "detached")
+            await turned.wait()
 
     async def _watch_the_clock(self) -> None:
         """End what has been silent or alone for too long."""
@@ -275,14 +293,15 @@ class Session:
                 await self._turned.wait()
 
     def _leave_if_quiet(self) -> None:
-        if self._draining and (
-            self._deadlines.gone_at is not None or (self._state.state == "listening" and not self.typed)
-        ):
+        if not self._draining:
+            return
+        is_quiet = self._state.state == "listening" and not self.typed and self._engines.current.quiet
+        if is_quiet or self._deadlines.gone_at is not None:
             self.leave("shutdown")
 
     async def _close(self) -> None:
         if self.reason in ENDS or (self.reason == "gone" and self._deadlines.gone_at is not None):
             await self._endings.end(self.opened)
-        elif self.reason != "replaced":
+        else:
             self._endings.left(self.opened)
         self._tell(Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))

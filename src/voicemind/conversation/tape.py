@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -96,7 +97,13 @@ class Shelf:
         with os.scandir(self._folder) as files:
             for file in files:
                 name = file.name.partition(".")[0]
-                found[name] = max(found.get(name, 0.0), file.stat().st_mtime)
+                try:
+                    written = file.stat(follow_symlinks=False).st_mtime
+                except FileNotFoundError:  # it went meanwhile
+                    continue
+                except OSError:  # of unknown age: never too old
+                    written = math.inf
+                found[name] = max(found.get(name, 0.0), written)
         return found
 
     def remove(self, names: Collection[str]) -> bool:

@@ -186,6 +186,11 @@ class Scene(Protocol):
 class Engine(Protocol):
     """Turns what comes in into replies, for one conversation. `run` serves until it is cancelled, `close` comes last."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is saying anything: no utterance is open or unanswered, no reply is on its way. Another state is shown before it becomes true again."""
+        ...
+
     async def run(self) -> None:
         """Serve until cancelled. What was being said then is stored as far as it was heard.
 
@@ -198,7 +203,7 @@ class Engine(Protocol):
         ...
 
     async def read(self, text: str, *, message_id: str = "") -> None:
-        """The person typed this. Comes back with `user_said`."""
+        """The person typed this. Comes back with `user_said`, unless the engine stops before: then this returns and nothing comes of it."""
         ...
 
     async def greet(self, text: str) -> None:

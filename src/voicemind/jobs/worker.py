@@ -96,10 +96,13 @@ class Worker(Generic[J]):
     async def _work(self) -> None:
         while True:
             queued = self._queued
-            job = await self._next()
-            if job is not None:
-                await self._attempt(job)
-                continue
+            try:
+                job = await self._next()
+                if job is not None:
+                    await self._attempt(job)
+                    continue
+            except Exception as error:  # noqa: BLE001 - a queue that breaks must not take down whoever else works here
+                log.error("a job could not be looked after", **_told(error))
             with anyio.move_on_after(LOOK_AGAIN_S):
                 await queued.wait()
 
@@ -168,8 +171,8 @@ class Worker(Generic[J]):
             for claim in tuple(self._claims):
                 try:
                     held = await self._queue.renew(claim.job, lease_s=self.pace.lease_s)
-                except StorageUnavailable as error:
-                    log.warning("lease cannot be renewed", conversation_id=claim.job.conversation_id, code=error.code)
+                except Exception as error:  # noqa: BLE001 - the same: the lease runs out, and somebody takes over
+                    log.warning("lease cannot be renewed", conversation_id=claim.job.conversation_id, **_told(error))
                     continue
                 if not held:
                     claim.scope.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -37,7 +38,10 @@ class Vitals:
         while True:
             due = monotonic_s() + self._alarms.look_every_s
             await anyio.sleep(self._alarms.look_every_s)
-            self._look(max(monotonic_s() - due, 0.0))
+            try:
+                self._look(max(monotonic_s() - due, 0.0))
+            except Exception:  # the boundary of a background job: who looks at the server must not stop it
+                log.exception("vitals cannot be read")
 
     def _look(self, lag_s: float) -> None:
         metrics.LOOP_LAG.set(lag_s)
@@ -61,11 +65,13 @@ def open_files() -> int:
     try:
         return len(os.listdir(_OPEN)) - 1  # noqa: PTH208 - a list is needed, and this is asked often
     except OSError:
-        return most_files()
+        most = most_files()
+        return 0 if math.isinf(most) else round(most)
 
 
-def most_files() -> int:
-    """How many it may have open."""
+def most_files() -> float:
+    """How many it may have open; infinitely many where nobody limits them."""
     import resource
 
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if most < 0 else most

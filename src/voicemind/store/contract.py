@@ -25,6 +25,7 @@ from voicemind.store.values import (
     MindVersion,
     NewTurn,
     NewVersion,
+    Presence,
     Reflection,
     Turn,
 )
@@ -116,6 +117,10 @@ class Conversations(Protocol):
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
         """Mark the conversation as ended and queue its reflection on the mind `key`, in one transaction; repeated, returns the same reflection."""
+        ...
+
+    async def note_presence(self, tenant: str, conversation_id: str, presence: Presence) -> None:
+        """Keep whether somebody is there; changes nothing for a conversation that has ended or does not exist."""
         ...
 
     async def stale_conversations(self, idle_since: datetime, *, limit: int = 100) -> tuple[Conversation, ...]:

@@ -21,7 +21,7 @@ from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
 from voicemind.store.tables import conversations, minds, reflections
 from voicemind.store.turns import EXISTS, OPEN, storable
-from voicemind.store.values import Conversation, ConversationStatus, Intent, MindKey, Reflection
+from voicemind.store.values import Conversation, ConversationStatus, Intent, MindKey, Presence, Reflection
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -175,6 +175,13 @@ def stale(connection: Connection, *, idle_since: datetime, limit: int) -> tuple[
     """Open conversations of all tenants without activity since that moment, oldest first."""
     rows = connection.execute(_STALE, {"idle_since": idle_since, "limit": limit})
     return tuple(_conversation(row) for row in rows)
+
+
+def noted(connection: Connection, tenant: str, conversation_id: str, presence: Presence) -> None:
+    """Whether somebody is there; nothing changes where the conversation is not open."""
+    ours = sa.and_(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+    is_open = conversations.c.status.in_(OPEN)
+    connection.execute(sa.update(conversations).where(ours, is_open).values(status=presence))
 
 
 def ended(connection: Connection, key: MindKey, conversation_id: str) -> Reflection:

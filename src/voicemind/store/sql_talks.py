@@ -17,6 +17,7 @@ from voicemind.store.values import (
     MindKey,
     NewTurn,
     NewVersion,
+    Presence,
     Reflection,
     ReflectionStatus,
     Turn,
@@ -88,6 +89,10 @@ class SqlConversations(Connected):
 
     async def end_conversation(self, key: MindKey, conversation_id: str) -> Reflection:
         return await self._write(partial(conversations.ended, key=key, conversation_id=conversation_id))
+
+    async def note_presence(self, tenant: str, conversation_id: str, presence: Presence) -> None:
+        work = partial(conversations.noted, tenant=tenant, conversation_id=conversation_id, presence=presence)
+        await self._write(work)
 
     async def stale_conversations(self, idle_since: datetime, *, limit: int = 100) -> tuple[Conversation, ...]:
         return await self._read(partial(conversations.stale, idle_since=idle_since, limit=limit))

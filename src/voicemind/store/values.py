@@ -14,6 +14,8 @@ from typing import Any, Literal
 Role = Literal["user", "agent"]
 Modality = Literal["speech", "text"]
 ConversationStatus = Literal["active", "detached", "ended", "reflected", "failed"]
+Presence = Literal["active", "detached"]
+"""Of a conversation that goes on: whether its client is there, or is waited for."""
 ReflectionStatus = Literal["waiting", "running", "review", "done", "failed"]
 """`review`: the proposal waits for a person's word."""
 Author = Literal["preset", "reflection", "person", "import", "undo", "erasure"]

@@ -32,7 +32,8 @@ class NewSession(msgspec.Struct):
     conversation_id: str | None = None
     channel: Literal["voice", "text"] = "voice"
     greet: bool = True
-    record_consent: bool = False
+    record_consent: bool | None = None
+    """Whether the person agrees to be recorded; None leaves it as it is, and False withdraws it."""
 
 
 class EndRequest(msgspec.Struct):
@@ -142,8 +143,7 @@ class Admin:
         )
         if body.channel == "voice":
             self._live.roll_out.refuse(request.state.tenant, opened.conversation.user_id)
-        agrees = body.record_consent and body.channel == "voice"
-        recorded = await self._recordings.let(opened, agrees=agrees)
+        recorded = await self._recordings.let(opened, body.channel, agrees=body.record_consent)
         return json_response({**self._session(request, body, opened), "recording": recorded})
 
     def _session(self, request: Request, body: NewSession, opened: Opened) -> dict[str, str]:

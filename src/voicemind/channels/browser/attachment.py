@@ -127,14 +127,16 @@ class Attachment:
         elif not session.reason:
             session.detach()
 
-    async def take(self, message: wire.ClientMessage) -> None:
-        """Something from the client. Raises BadMessage, ConversationOver."""
+    def hear(self, samples: bytes) -> None:
+        """Sound from the client. Raises ConversationOver."""
         session = self._here()
-        if type(message) is wire.Sound:
-            if session.reason:
-                raise ConversationOver("This conversation is over.")
-            session.hear(message.samples)
-            return
+        if session.reason:
+            raise ConversationOver("This conversation is over.")
+        session.hear(samples)
+
+    async def take(self, message: wire.ClientMessage) -> None:
+        """Something else from the client. Raises BadMessage, ConversationOver."""
+        session = self._here()
         match message:
             case wire.Ack(sequence=sequence):
                 self._outbox.ack(sequence)

@@ -26,7 +26,7 @@ class Text(msgspec.Struct, tag_field="type", tag="text", frozen=True):
 
 
 class Audio(msgspec.Struct, tag_field="type", tag="audio", frozen=True):
-    """A piece of what the microphone hears: base64 of 16 kHz samples."""
+    """A piece of what the microphone hears: base64 of 16 kHz samples. Where no more comes in the middle of a sentence, silence is assumed."""
 
     data: str
     """Base64 of 16-bit little-endian mono samples."""
@@ -66,8 +66,8 @@ class Resume(msgspec.Struct, tag_field="type", tag="resume", frozen=True):
 class Metrics(msgspec.Struct, tag_field="type", tag="metrics", frozen=True):
     """What the client measured since its last report: how often its buffer ran dry, and for how many milliseconds in all."""
 
-    underruns: Count = 0
-    gap_ms: Annotated[float, Meta(ge=0, le=1e9)] = msgspec.field(default=0.0, name="gapMs")
+    underruns: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    gap_ms: Annotated[float, Meta(ge=0, le=600_000)] = msgspec.field(default=0.0, name="gapMs")
 
 
 @dataclass(frozen=True, slots=True)

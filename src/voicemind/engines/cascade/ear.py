@@ -33,6 +33,8 @@ BEFORE_SPEECH_MS = 400
 """Sound before the detected beginning that belongs to the utterance: the gate needs some speech to be sure."""
 SPOKE_ON_MS = 1500
 """Who speaks again so soon after an end had not finished: their pause was longer than was thought."""
+STALLED_S = 0.5
+"""Sound that has stopped coming for so long, in the middle of an utterance, is silence: a key that was let go, a microphone that was pulled out."""
 DEAF_S = 1.0
 """How long to wait before a voice-activity detector that failed is asked again."""
 
@@ -62,7 +64,10 @@ class Ear:
         self._unjudged = bytearray()
         """The sound whose windows have not been judged."""
         self._before: deque[bytes] = deque(maxlen=BEFORE_SPEECH_MS // WINDOW_MS)
-        self._arrived_s = 0.0
+        self._arrived_s = self._sent_s = 0.0
+        """When the newest sound came in, and when the newest that was sent did."""
+        self._opened = anyio.Event()
+        """Set while an utterance is open."""
         self._listener: Listener | None = None
         self._utterance = 0
         self._said_before = anyio.Event()
@@ -78,7 +83,7 @@ class Ear:
         """More of the microphone's sound."""
         if self._closed or not samples:
             return
-        self._arrived_s = monotonic_s()
+        self._arrived_s = self._sent_s = monotonic_s()
         if self._track is None or self._outside or self._track.unjudged >= UNJUDGED_WINDOWS:
             self._outside.append(samples)
         else:
@@ -93,9 +98,10 @@ class Ear:
     async def run(self, tasks: TaskGroup) -> None:
         """Hear until closed; utterances are recognised in `tasks`."""
         try:
-            async with self._vad.track() as track:
+            async with self._vad.track() as track, anyio.create_task_group() as filling:
                 self._track = track
                 self._let_in(track)
+                filling.start_soon(self._fill_in, track)
                 while not self._closed or track.unjudged:
                     probabilities = await self._judged(track)
                     self._let_in(track)
@@ -103,10 +109,24 @@ class Ear:
                         if number:  # sound came faster than it was said: let the recogniser keep up
                             await anyio.lowlevel.checkpoint()
                         self._judge(probability, tasks)
+                filling.cancel_scope.cancel()
         finally:
             self._track = None
             self._end_utterance()
             self.done.set()
+
+    async def _fill_in(self, track: VadTrack) -> None:
+        """Where the sound stops in the middle of an utterance, silence takes its place, at the pace of the clock, until the utterance has ended."""
+        while not self._closed:
+            await self._opened.wait()
+            missing_s = monotonic_s() - self._sent_s
+            if missing_s < STALLED_S:
+                await anyio.sleep(STALLED_S - missing_s)
+                continue
+            if not track.unjudged and not self._outside:
+                self._arrived_s = monotonic_s()
+                self._take(track, bytes(WINDOW_BYTES))
+            await anyio.sleep(WINDOW_MS / 1000)
 
     def _take(self, track: VadTrack, samples: bytes) -> None:
         self._unjudged += samples
@@ -139,7 +159,7 @@ class Ear:
         quiet_ms = self._gate.quiet_ms
         edge = self._gate.feed(
             probability,
-            silence_ms=self._silence_ms(),
+            silence_ms=self._silence_ms() if self._gate.paused else 0,
             agent_audible=self._aloud.audible(ended_s),
         )
         if self._listener:
@@ -155,16 +175,17 @@ class Ear:
                 self._melody.pause(tasks)
 
     def _silence_ms(self) -> int:
-        """How much silence would end the utterance that is open."""
+        """How much silence would end the utterance that is open; asked for in its pauses only, where the gate needs it."""
         words = self._listener.words if self._listener else ""
         return self._endpoint.silence_ms(words, finished=self._melody.finished)
 
     def _begin(self, tasks: TaskGroup) -> None:
         """Another utterance. What was said a moment ago was only a part, where this one follows soon."""
         since_ms = (monotonic_s() - self.asked.at_s) * 1000
-        if self.asked.silence_ms is not None and since_ms < SPOKE_ON_MS:
+        if self.asked.silence_ms and since_ms < SPOKE_ON_MS:
             self._endpoint.paused(round(since_ms))
         self._utterance += 1
+        self._opened.set()
         before_speech = b"".join(self._before)
         self._before.clear()
         self._listener = Listener(self._stt, before=before_speech)
@@ -198,6 +219,7 @@ class Ear:
         if self._listener:
             self._listener.end()
             self._listener = None
+            self._opened = anyio.Event()
             self._post(on.SpeechEnded(self._utterance))
 
     async def _recognise(self, listener: Listener, number: int, before: anyio.Event, done: anyio.Event) -> None:

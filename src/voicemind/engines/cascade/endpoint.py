@@ -6,7 +6,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from voicemind.engines.cascade.words import Assent, plain
+from voicemind.engines.cascade.words import QUESTION_MARKS, Assent, plain
 
 _HANGING: dict[str, str] = {
     "en": "and or but because cause if while although though unless until which whose the a an of my your our their i we they i'm it's i'd i'll we're than um uh er erm"
@@ -29,7 +29,6 @@ _NUMBERS: dict[str, str] = {
 _DIGITS = re.compile(r"\d{1,4}")
 _GOES_ON = (",", ":", ";", "-", "–", "—", "...", "…")
 _OVER = (".", "!", "?", "。", "！", "？", "؟", "।")
-_QUESTION = ("?", "？", "؟")
 _SHORT_ANSWERS = "yes no yeah nope stop thanks ja nein danke oui non merci sí gracias bye hello hi".split()  # noqa: SIM905 - easier to read
 
 
@@ -90,7 +89,7 @@ class Endpoint:
         """
         text = text.strip()
         words = plain(text).split()
-        if not words or text.endswith(_QUESTION):
+        if not words or text.endswith(tuple(QUESTION_MARKS)):
             return False
         hanging = self._always_hanging if text.endswith(".") else self._hanging
         if text.endswith(_GOES_ON) or (words[-1] in hanging and not self._assent.is_all(text)):

@@ -16,6 +16,7 @@ class GateLimits:
 
     `onset_ms` of speech in a row begin an utterance; while the agent itself is audible, only what is likelier than `speech_over_agent` counts for that.
     After `pause_ms` of silence the person pauses, `resume_ms` of speech in a row end the pause. `lasting_ms` are the lengths of speech that are told.
+    An utterance that lasts for `long_ms` ends with its next pause, and in the middle of a word once it lasts for `longest_ms`; what follows is another one.
     """
 
     speech: float = 0.5
@@ -25,6 +26,8 @@ class GateLimits:
     pause_ms: int = 96
     resume_ms: int = 64
     lasting_ms: tuple[int, ...] = (300, 1200)
+    long_ms: int = 50_000
+    longest_ms: int = 60_000
 
 
 class SpeechGate:
@@ -39,16 +42,26 @@ class SpeechGate:
         """How much speech the newest utterance has."""
         self.quiet_ms = 0
         """How long it has been silent since."""
-        self._run_ms = 0
+        self._run_ms = self._open_ms = 0
         self._told = 0
 
     def feed(self, probability: float, *, silence_ms: int, agent_audible: bool = False) -> Edge | None:
-        """One more window. `silence_ms` of silence end the utterance."""
+        """One more window. `silence_ms` of silence end the utterance; it counts within a pause only."""
         limits = self._limits
         is_speech = probability >= (limits.speech_over_agent if agent_audible and not self.speaking else limits.speech)
         self._run_ms = self._run_ms + WINDOW_MS if is_speech else 0
         if not self.speaking:
             return self._begun()
+        self._open_ms += WINDOW_MS
+        edge = self._gone(probability, is_speech=is_speech, silence_ms=silence_ms)
+        if self._open_ms >= limits.longest_ms or (edge == "paused" and self._open_ms >= limits.long_ms):
+            self.speaking = self.paused = False
+            self._run_ms = 0
+            return "ended"
+        return edge
+
+    def _gone(self, probability: float, *, is_speech: bool, silence_ms: int) -> Edge | None:
+        limits = self._limits
         if self.paused:
             return self._gone_on() if self._run_ms >= limits.resume_ms else self._silent(WINDOW_MS, silence_ms)
         if is_speech:
@@ -61,7 +74,7 @@ class SpeechGate:
         if self._run_ms < self._limits.onset_ms:
             return None
         self.speaking, self.paused = True, False
-        self.speech_ms, self.quiet_ms, self._told = self._run_ms, 0, 0
+        self.speech_ms, self.quiet_ms, self._told, self._open_ms = self._run_ms, 0, 0, 0
         return "started"
 
     def _gone_on(self) -> Edge:

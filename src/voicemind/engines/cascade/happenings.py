@@ -85,9 +85,14 @@ class ReplySounding:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """A reply is over: said and heard to its end, or failed."""
+    """A reply is over: said and heard to its end, or failed.
+
+    `asks`: its last words are a question. `in_vain`: it failed before anything of it was let out, so that another one may do better.
+    """
 
     reply: int
+    asks: bool = False
+    in_vain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

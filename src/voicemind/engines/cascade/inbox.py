@@ -20,6 +20,7 @@ class Inbox:
         self._waiting: deque[Happening] = deque()
         self._filled = anyio.Event()
         self._taken = anyio.Event()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -30,11 +31,18 @@ class Inbox:
         self._filled.set()
 
     async def put(self, happening: Happening) -> None:
-        """Add it as soon as there is room."""
-        while len(self._waiting) >= HAPPENINGS_WAITING:
-            self._taken = anyio.Event()
+        """Add it as soon as there is room; returns without where nobody takes any more."""
+        while len(self._waiting) >= HAPPENINGS_WAITING and not self._closed:
+            if self._taken.is_set():  # whoever waits for the one that is not must be woken by it
+                self._taken = anyio.Event()
             await self._taken.wait()
-        self.post(happening)
+        if not self._closed:
+            self.post(happening)
+
+    def close(self) -> None:
+        """Nobody takes any more: nobody is to wait for room either. Safe to call twice."""
+        self._closed = True
+        self._taken.set()
 
     async def take(self, *, until_s: float | None) -> Happening | None:
         """The oldest; None where nothing has come until then."""

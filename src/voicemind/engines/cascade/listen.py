@@ -14,8 +14,6 @@ PARTIAL_EVERY_MS = 500
 PAUSED_PARTIAL_EVERY_MS = 96
 """In a pause, a recogniser whose partials come behind the sound is asked again and again: the last words are still on their way."""
 HAND_OVER_MS = 96
-LONGEST_UTTERANCE_S = 120
-"""After this much speech without a pause the rest is not recognised: it bounds the memory of a session."""
 
 _BYTES_PER_MS = INPUT_RATE_HZ * 2 // 1000
 
@@ -28,7 +26,7 @@ class Listener:
         self._stt = stt
         self._is_whole = isinstance(stt, WholePartials) and stt.whole_partials
         self._pending: list[bytes] = [before]
-        self._pending_bytes = self._bytes = 0
+        self._pending_bytes = 0
         self._fresh_bytes = -len(before)
         self._changed = anyio.Event()
         self._wanted = False
@@ -46,10 +44,7 @@ class Listener:
 
     def add(self, samples: bytes) -> None:
         """More of what is being said."""
-        if self._bytes >= LONGEST_UTTERANCE_S * 1000 * _BYTES_PER_MS:
-            return
         self._pending.append(samples)
-        self._bytes += len(samples)
         self._pending_bytes += len(samples)
         if self._pending_bytes >= HAND_OVER_MS * _BYTES_PER_MS:
             self._changed.set()

@@ -12,11 +12,13 @@ from voicemind.engines.cascade.aloud import Aloud
 from voicemind.engines.cascade.asked import Asked
 from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.cascade.speak import Answer, SpokenReply
+from voicemind.engines.cascade.words import asks
 from voicemind.engines.contract import Hushed, Trouble, TurnTimed
-from voicemind.errors import ProviderError
+from voicemind.errors import StorageUnavailable
 from voicemind.speech.tts.contract import Tts
 
-SAVE_LIMIT_S = 5.0
+SAVE_LIMIT_S = 20.0
+"""For what was said of a reply to be stored. A scene's own word that it cannot be comes sooner."""
 
 
 class Mouth:
@@ -100,7 +102,7 @@ class Mouth:
                 await reply.over.wait()
 
     async def _reply(self, reply: SpokenReply, answer: Answer) -> None:
-        """Run the reply; whatever ends it, what was said of it is stored."""
+        """Run the reply; whatever ends it, what was said of it is stored. Raises StorageUnavailable where it cannot be."""
 
         async def sounding() -> None:
             self._post(on.ReplySounding(reply.number))
@@ -109,30 +111,39 @@ class Mouth:
             with reply.scope:
                 await reply.run(answer, sounding)
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
+            try:
                 await self._store(reply)
-            del self._replies[reply.number]
-            reply.over.set()
+            finally:
+                del self._replies[reply.number]
+                reply.over.set()
         await self._judge(reply)
         self._secret.discard(reply.number)
-        self._post(on.ReplyEnded(reply.number))
+        self._post(on.ReplyEnded(reply.number, asks=asks(reply.said.heard), in_vain=reply.in_vain))
 
     async def _store(self, reply: SpokenReply) -> None:
         said = reply.said
         if reply.number in self._secret:
             return
         self._heard = (reply.number, said.heard)
-        if said.heard:
+        if not said.heard:
+            return
+        with anyio.CancelScope(shield=True), anyio.move_on_after(SAVE_LIMIT_S):
             await self._scene.agent_said(said)
             if self._tts:
                 await self._scene.show(TurnTimed(reply.number, said.timings_ms))
+            return
+        raise StorageUnavailable("What the agent said last could not be stored in time.")
 
     async def _judge(self, reply: SpokenReply) -> None:
-        """Was it the voice that failed? A reply of which nobody was to hear failed for nobody."""
-        failure = reply.failure
-        if failure is None:
+        """Was it the voice that failed? A reply of which nobody was to hear failed for nobody, and a voice that made no sound has not worked."""
+        if reply.number in self._secret or reply.in_vain:
+            return
+        if reply.voice_failure:
+            await self._failures.failed("tts", reply.voice_failure)
+            return
+        if reply.made_sound:
             self._failures.worked("tts")
-        elif isinstance(failure, ProviderError) and self._tts and failure.provider == self._tts.name:
-            await self._failures.failed("tts", failure)
-        elif reply.number not in self._secret:
-            await self._scene.show(Trouble(failure.code, "The answer could not be finished. Please say it again."))
+        if reply.failure:
+            await self._scene.show(
+                Trouble(reply.failure.code, "The answer could not be finished. Please say it again.")
+            )

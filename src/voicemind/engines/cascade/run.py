@@ -33,7 +33,7 @@ from voicemind.errors import ProviderRefused
 from voicemind.llm.contract import TextDelta
 from voicemind.ops import metrics
 from voicemind.speech.prosody.contract import Prosody
-from voicemind.speech.stt.contract import Stt
+from voicemind.speech.stt.contract import Stt, WholePartials
 from voicemind.speech.tts.contract import Tts
 from voicemind.speech.vad.contract import Vad
 
@@ -98,6 +98,7 @@ class Cascade:
         limits = tact.turn if tts else replace(tact.turn, silence_s=0.0, early_tries=0)
         endpoint = Endpoint(language, tact.endpoint)
         self._machine = TurnMachine(language=language, limits=limits, endpoint=endpoint)
+        self._machine.gives_partials = isinstance(stt, WholePartials) and stt.whole_partials
         self._inbox = Inbox()
         self._failures = Failures(scene)
         aloud = Aloud(scene)
@@ -119,6 +120,11 @@ class Cascade:
         self._left = anyio.Event()
         """Set when everything is stored after leaving, or nothing will be."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is saying anything."""
+        return self._machine.state in (State.LISTENING, State.SILENCE, State.LEAVING)
+
     async def run(self) -> None:
         """Serve until cancelled. Raises ProviderError where a part failed again and again."""
         try:
@@ -135,6 +141,7 @@ class Cascade:
                     if self._machine.state is State.LEAVING and not self._machine.expects_words and not self._inbox:
                         self._left.set()
         finally:
+            self._inbox.close()
             self._left.set()
         if self._failures.last:
             raise self._failures.last
@@ -166,7 +173,8 @@ class Cascade:
         await self._inbox.put(on.Interrupted())
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Hear and read nothing any more."""
+        self._inbox.close()
         if self._ear:
             self._ear.close()
 

@@ -17,7 +17,7 @@ from voicemind.engines.cascade.playback import Playback
 from voicemind.engines.cascade.speakable import Reader
 from voicemind.engines.cascade.tape import Tape
 from voicemind.engines.contract import AgentSound, AgentText, Said, Scene
-from voicemind.errors import VoicemindError
+from voicemind.errors import ProviderError, VoicemindError
 from voicemind.llm.contract import Piece, TextDelta
 from voicemind.speech.audio import Pcm
 from voicemind.speech.tts.contract import Mark, Tts
@@ -62,6 +62,10 @@ class SpokenReply:
         self.scope = anyio.CancelScope()
         self.over = anyio.Event()
         self.failure: VoicemindError | None = None
+        self.voice_failure: ProviderError | None = None
+        """The failure of the voice, where it was that."""
+        self.in_vain = False
+        """Whether it failed before it was released."""
         self._scene, self._tts, self._voice = scene, tts, voice
         self._rate_hz = tts.rate_hz if tts else 1
         self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
@@ -89,6 +93,11 @@ class SpokenReply:
         """Whether the client may still have sound to play. It must be told of a hold then, also where nobody else knows yet that the reply sounds:
         a reply that goes on sends again what was not played."""
         return self._playback.pace.is_out
+
+    @property
+    def made_sound(self) -> bool:
+        """Whether the voice made any."""
+        return self._tape.end > 0
 
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""
@@ -130,6 +139,13 @@ class SpokenReply:
             await self._send(on_sounding)
         self._finished = self.failure is None and self._playback.reached_end(monotonic_s())
 
+    def _fail(self, error: VoicemindError) -> None:
+        """Nobody has heard anything of a reply that still waits: then another one is better than the rest of this one."""
+        self.failure = self.failure or error
+        if self._waits:
+            self.in_vain = True
+            self.scope.cancel()
+
     def _heard(self) -> str:
         if self._tts is None:
             return self._shown.strip()
@@ -163,7 +179,7 @@ class SpokenReply:
                 await self._show_text(on_sounding)
             self._finished = True
         except VoicemindError as error:
-            self.failure = error
+            self._fail(error)
 
     async def _show_text(self, on_sounding: OnSounding) -> None:
         await self._allowed()
@@ -184,7 +200,7 @@ class SpokenReply:
                             for clause in cutter.feed(piece.text, hurried=self._is_hurried()):
                                 await self._hand_over(clause, clauses)
             except VoicemindError as error:
-                self.failure = error
+                self._fail(error)
             if rest := cutter.rest():
                 await self._hand_over(rest, clauses)
 
@@ -214,7 +230,8 @@ class SpokenReply:
                 try:
                     await self._make_clause(tts, clause)
                 except VoicemindError as error:
-                    self.failure = self.failure or error
+                    self.voice_failure = error if isinstance(error, ProviderError) else None
+                    self._fail(error)
                 self._unmade -= 1
                 self._to_send.ring()
         self._all_made = True

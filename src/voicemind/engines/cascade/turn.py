@@ -10,6 +10,8 @@
                                     ducked ─words, much speech: Hold─▶ hushed ─nothing said, assent: GoOn─▶ speaking
                                                                        hushed ─words: GiveUp, Keep, Think─▶ thinking
     listening ─nobody says anything: SpeakUp─▶ thinking … speaking ─ReplyEnded─▶ silence (as listening, but no SpeakUp again)
+    speaking ─assent over the end of a question, ReplyEnded: Keep, Think─▶ thinking
+    thinking early ─Interrupted: Forget, Hush─▶ recognising ─words: Keep─▶ listening    ─ReplyEnded (it failed)─▶ recognising
     every state ─Interrupted: Hush─▶ listening    ─Typed: Hush, Keep, Think─▶ thinking    ─Leaving: Hush─▶ leaving
 
     Typed words start a reply from every state; a reply that still runs is hushed first. Words that are recognised while the person already speaks on are
@@ -27,9 +29,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from voicemind.engines.cascade import happenings as on
+from voicemind.engines.cascade.asides import Asides, still_kept
 from voicemind.engines.cascade.endpoint import Endpoint
 from voicemind.engines.cascade.posture import Posture
-from voicemind.engines.cascade.state import Phase, State, TurnLimits
+from voicemind.engines.cascade.state import Phase, State, TurnLimits, state_of
 from voicemind.engines.cascade.voice import Contest, Voice, contest
 from voicemind.engines.cascade.words import Assent, plain, same_words
 
@@ -44,13 +47,15 @@ class TurnMachine:
         """The number of the newest reply, running or not, let out or not."""
         self.newest = 0
         """The number of the newest reply of which something was let out."""
+        self.gives_partials = False
+        """Whether the recogniser is known to tell words before the end. It is learned where it is not set."""
         self.phase = Phase.NONE
         self.voice = Voice()
         self._limits = limits or TurnLimits()
         self._assent = Assent(language)
         self._endpoint = endpoint or Endpoint(language)
         self._contest = Contest.NONE
-        self._posture = Posture()
+        self._posture, self._asides = Posture(), Asides()
         self._away = self._leaving = False
         self._owed = False
         """Whether something was said that no reply has answered, since the person went on making sounds or a tool ran."""
@@ -69,32 +74,18 @@ class TurnMachine:
         return self._unrecognised > 0
 
     @property
-    def state(self) -> State:  # noqa: PLR0911 - one for each phase
+    def state(self) -> State:
         """Where in the diagram the conversation is."""
         if self._leaving:
             return State.LEAVING
-        match self.phase:
-            case Phase.EARLY:
-                return State.EARLY
-            case Phase.THINKING if self._tools:
-                return State.TOOL_RUNNING
-            case Phase.THINKING:
-                return State.SUSPECTING if self._posture.held else State.THINKING
-            case Phase.SPEAKING:
-                return State.HUSHED if self._posture.held else State.DUCKED if self._posture.soft else State.SPEAKING
-            case Phase.NONE:
-                if self.voice.quiet:
-                    return State.SILENCE if self._prompted else State.LISTENING
-                return State.HEARING if self.voice.sounding else State.RECOGNISING
-            case _:
-                assert_never(self.phase)
+        return state_of(self.phase, self.voice, self._posture, has_tools=self._tools > 0, prompted=self._prompted)
 
     @property
     def wake_at(self) -> float | None:
         """When a Tick is due, if nothing happens before."""
         if self._leaving:
             return None
-        if self.replying and self._contest is not Contest.NONE and not plain(self.voice.words):
+        if self.replying and self._contest is not Contest.NONE and self.voice.wordless and self.gives_partials:
             return self.voice.began_s + self._limits.contest.wordless_s
         if self._idle and self._limits.silence_s and not self._prompted and self._quiet_since is not None:
             return self._quiet_since + self._limits.silence_s
@@ -118,16 +109,18 @@ class TurnMachine:
         if isinstance(happening, on.OfSpeech):
             return self._speech(happening, at_s)
         if isinstance(happening, on.OfReply):
-            return self._replied(happening)
+            return self._replied(happening, at_s)
         match happening:
             case on.Partial(utterance, text, whole):
                 return self._partial(utterance, text.strip(), whole=whole)
             case on.Recognised(utterance, text):
                 return self._recognised(utterance, text.strip())
             case on.Typed(text, message_id):
+                self.voice.is_older = True
                 return [*self._forgotten(), *self._stopped(), on.Keep(text, "text", message_id), self._think()]
             case on.Greeting(text):
-                return self._greet(text)
+                self._asides.greeting = "" if self.replying else text
+                return self._greeted()
             case on.Tick():
                 return self._ticked(at_s)
             case _:
@@ -137,8 +130,10 @@ class TurnMachine:
         """What the person or the session wants of the agent."""
         match happening:
             case on.Interrupted():
-                self._owed = False
-                return self._stopped(final=True) or [on.Hush(0)]
+                self._owed, self._asides.greeting = False, ""
+                if self.phase is Phase.EARLY or (self.phase is Phase.NONE and self.voice.awaited):
+                    self.voice.dismissed = True
+                return [*self._forgotten(), *(self._stopped(final=True) or [on.Hush(0)])]
             case on.Away() | on.Back():
                 self._away = isinstance(happening, on.Away)
                 return []
@@ -152,28 +147,21 @@ class TurnMachine:
     def _on_the_way_out(self, happening: on.Happening) -> list[on.Command]:
         if isinstance(happening, on.Recognised):
             self._unrecognised = max(0, self._unrecognised - 1)
-        match happening:
-            case on.Recognised(_, text) if plain(text):
-                return [on.Keep(text.strip(), "speech")]
-            case on.Typed(text, message_id):
-                return [on.Keep(text, "text", message_id)]
-            case on.Interrupted():
-                return [on.Hush(0)]
-            case _:
-                return []
+        return still_kept(happening)
 
     def _speech(self, happening: on.OfSpeech, at_s: float) -> list[on.Command]:
         if not isinstance(happening, on.SpeechStarted):
             self.voice.follow(happening)
             return self._forgotten() if isinstance(happening, on.SpeechResumed) else []
         if happening.utterance > self.voice.utterance:
-            self.voice.begin(happening.utterance, at_s=at_s)
+            self.voice.begin(happening.utterance, at_s=at_s, listens=self._aloud)
             self._unrecognised, self._tries = self._unrecognised + 1, 0
         return self._forgotten()
 
     def _partial(self, utterance: int, text: str, *, whole: bool) -> list[on.Command]:
         if utterance != self.voice.utterance or self.voice.quiet:
             return []
+        self.gives_partials = self.gives_partials or bool(plain(text))
         is_new = text != self.voice.words
         self.voice.say(text, whole=whole)
         if self.replying:
@@ -184,7 +172,7 @@ class TurnMachine:
     def _early(self) -> list[on.Command]:
         """Think about words that have probably all been said by now."""
         words = self.voice.words
-        if self.replying or self._away or not self.voice.is_stable or self._unrecognised != 1:
+        if self.replying or self._away or not self.voice.is_stable or self._unrecognised != 1 or self.voice.dismissed:
             return []
         if self.phase is Phase.EARLY and same_words(words, self._supposed):
             return []
@@ -201,19 +189,29 @@ class TurnMachine:
         self.phase = Phase.NONE
         return [on.Forget(self.reply)]
 
+    @property
+    def _aloud(self) -> bool:
+        """Whether the agent is doing something that a listener may agree to."""
+        return self.phase is Phase.SPEAKING or self._tools > 0
+
     def _recognised(self, utterance: int, text: str) -> list[on.Command]:
         self._unrecognised = max(0, self._unrecognised - 1)
-        if utterance == self.voice.utterance:
+        is_newest = utterance == self.voice.utterance
+        if is_newest:
             self.voice.recognised()
         if not plain(text):
-            return [*self._forgotten(), *self._answered()]
-        if self.replying and self._assent.is_all(text):
+            return [*self._forgotten(), *(self._answered() or self._greeted())]
+        if self.replying and self._assent.is_all(text, hums=not (self.voice.listens if is_newest else self._aloud)):
+            if is_newest and self.phase is Phase.SPEAKING:
+                self._asides.agreed(text, self.voice.began_s)
             return []
         self._prompted = False
         keep = on.Keep(text, "speech")
         if self.phase is Phase.EARLY and self.voice.quiet and same_words(text, self._supposed):
             self._let_out()
             return [keep, on.Release(self.reply)]
+        if is_newest and self.voice.dismissed and self.phase is Phase.NONE:
+            return [keep, *self._answered()]
         self._owed = True
         if self.replying and self._tools:
             return [keep]
@@ -223,13 +221,15 @@ class TurnMachine:
         """Answer what no reply has answered, unless the person speaks on."""
         return [self._think()] if self._owed and self.phase is Phase.NONE and not self.voice.sounding else []
 
-    def _replied(self, happening: on.OfReply) -> list[on.Command]:
+    def _replied(self, happening: on.OfReply, at_s: float) -> list[on.Command]:
         if happening.reply != self.reply or self.phase is Phase.NONE:
             return []
         match happening:
-            case on.ReplyEnded():
+            case on.ReplyEnded(_, asks, in_vain):
+                agreed = self._asides.answer(at_s, within_s=self._limits.answer_s) if asks else []
+                self._owed = self._owed or bool(agreed) or (in_vain and self.replying)
                 self._at_rest()
-                return self._answered()
+                return [*agreed, *self._answered()]
             case on.ReplySounding() if self.replying:
                 self.phase = Phase.SPEAKING
             case on.ToolStarted():
@@ -241,8 +241,10 @@ class TurnMachine:
                 pass  # an early reply lets nothing out
         return []
 
-    def _greet(self, text: str) -> list[on.Command]:
-        if self.phase is not Phase.NONE or not self.voice.quiet:
+    def _greeted(self) -> list[on.Command]:
+        """Greet as soon as nobody makes a sound, and nobody has said anything."""
+        text = self._asides.greeting
+        if not text or self.phase is not Phase.NONE or not self.voice.quiet:
             return []
         self._next()
         self.phase = Phase.SPEAKING
@@ -269,11 +271,12 @@ class TurnMachine:
 
     def _let_out(self) -> None:
         self._at_rest()
-        self._owed = False
+        self._owed, self._asides.greeting = False, ""
         self.phase, self.newest = Phase.THINKING, self.reply
 
     def _at_rest(self) -> None:
         self.phase, self._tools = Phase.NONE, 0
+        self._asides.disagreed()
         self._posture.reset()
 
     def _stopped(self, *, final: bool = False) -> list[on.Command]:
@@ -286,10 +289,7 @@ class TurnMachine:
 
     def _contested(self) -> Contest:
         """How far the person contends for the turn; what was confirmed stays so until it comes to nothing."""
-        now = contest(self.voice, self._assent, self._limits.contest)
-        if now is Contest.SUSPECTED and self._contest is Contest.CONFIRMED:
-            return Contest.CONFIRMED
-        return now
+        return contest(self.voice, self._assent, self._limits.contest, before=self._contest)
 
     def _adjusted(self) -> list[on.Command]:
         """Have the reply sound as it should by now; one that is to be given up once its tool has ended waits."""

@@ -54,12 +54,21 @@ class Voice:
     """How often these words came, in a row, within one pause."""
     began_s: float = 0.0
     is_noise: bool = False
+    wordless: bool = False
+    """Whether the recogniser was asked and found no words."""
+    listens: bool = False
+    """Whether it began while the agent spoke, or used a tool: then assent is a listener's sound, else an answer."""
+    is_older: bool = False
+    """Whether it began before something was typed, so that it does not contend with the answer to that."""
+    dismissed: bool = False
+    """Whether it is not to be answered."""
 
-    def begin(self, utterance: int, *, at_s: float) -> None:
+    def begin(self, utterance: int, *, at_s: float, listens: bool = False) -> None:
         """Another utterance: nothing of the one before counts any longer."""
         self.utterance, self.sounding, self.awaited, self.paused = utterance, True, False, False
         self.speech_ms, self.words, self.whole, self.times = 0, "", False, 0
-        self.began_s, self.is_noise = at_s, False
+        self.began_s, self.is_noise, self.wordless = at_s, False, False
+        self.listens, self.is_older, self.dismissed = listens, False, False
 
     def follow(self, happening: OfSpeech) -> None:
         """It goes on, pauses or ends. What is told of an older utterance does not count."""
@@ -71,7 +80,7 @@ class Voice:
             case SpeechPaused(_, ms):
                 self.paused, self.speech_ms, self.times = True, ms, 0
             case SpeechResumed():
-                self.paused = self.whole = False
+                self.paused = self.whole = self.dismissed = False
             case SpeechEnded():
                 self.sounding, self.awaited = False, True
             case SpeechStarted():
@@ -87,6 +96,8 @@ class Voice:
         """A partial came."""
         self.times = self.times + 1 if self.paused and words == self.words else 1
         self.words, self.whole = words, whole
+        self.wordless = not plain(words)
+        self.is_noise = self.is_noise and self.wordless
 
     @property
     def is_stable(self) -> bool:
@@ -99,15 +110,15 @@ class Voice:
         return not (self.sounding or self.awaited)
 
 
-def contest(voice: Voice, assent: Assent, limits: ContestLimits) -> Contest:
-    """What this utterance means for a reply that runs."""
-    if voice.quiet or voice.is_noise:
+def contest(voice: Voice, assent: Assent, limits: ContestLimits, *, before: Contest = Contest.NONE) -> Contest:
+    """What this utterance means for a reply that runs; what was confirmed `before` is not suspected again."""
+    if voice.quiet or voice.is_noise or voice.is_older:
         return Contest.NONE
-    is_assent = assent.is_all(voice.words)
+    is_assent = assent.is_all(voice.words, hums=not voice.listens)
     if not is_assent and (voice.speech_ms >= limits.confirm_ms or (voice.paused and voice.whole)):
         return Contest.CONFIRMED
     if voice.speech_ms >= limits.long_ms and not plain(voice.words) and not voice.whole:
         return Contest.CONFIRMED
     if voice.paused and is_assent and (voice.whole or voice.speech_ms < limits.confirm_ms):
         return Contest.NONE
-    return Contest.SUSPECTED
+    return Contest.CONFIRMED if before is Contest.CONFIRMED else Contest.SUSPECTED

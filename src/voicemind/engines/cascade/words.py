@@ -9,9 +9,12 @@ from functools import cache
 _NOISE = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
 """Recognisers write (coughs), [noise] or *laughs*."""
 
+QUESTION_MARKS = "?？؟"
+_ASKS = re.compile(rf"[{QUESTION_MARKS}]\W*$")
 _BETWEEN_WORDS = re.compile(r"[^\w'’]+", re.UNICODE)
 
-_HUMS = "mhm mmhm mhmm mm mmm mh hm hmm hmmm uhhuh ah aha oh ooh uh um er erm eh ok okay"
+_HUMS = frozenset("mhm mmhm mhmm mm mmm mh hm hmm hmmm uhhuh ah aha oh ooh uh um er erm eh".split())  # noqa: SIM905 - easier to read
+_HUMMED = ("uh huh", "mm hmm", "m hm")
 _ASSENT: dict[str, str] = {
     "en": "yeah yea yep yup yes right sure cool nice wow exactly indeed absolutely totally definitely gotcha true alright|i see|got it|of course|"
     "uh huh|mm hmm|all right|that's right|makes sense|you know|oh really|go on",
@@ -35,6 +38,15 @@ def plain(text: str) -> str:
     return _BETWEEN_WORDS.sub(" ", folded).strip(" '")
 
 
+def asks(text: str) -> bool:
+    """Whether the last words are a question, whatever quotes and pictures stand behind them.
+
+    >>> asks('So she said: "Shall I?"'), asks("Shall I? I will.")
+    (True, False)
+    """
+    return _ASKS.search(text) is not None
+
+
 def same_words(one: str, other: str) -> bool:
     """Whether both say the same, whatever their punctuation."""
     return plain(one) == plain(other)
@@ -46,22 +58,23 @@ class Assent:
     def __init__(self, language: str) -> None:
         self._words, self._phrases = _assent(language.partition("-")[0].casefold())
 
-    def is_all(self, text: str) -> bool:
-        """Whether there is nothing in the text that would interrupt anybody. True for no words at all.
+    def is_all(self, text: str, *, hums: bool = False) -> bool:
+        """Whether there is nothing in the text that would interrupt anybody, or nothing but `hums`: "mhm" says nothing, "yes" may. True for no words at all.
 
         >>> Assent("en").is_all("Yeah, yeah. Uh-huh."), Assent("en").is_all("Yeah, but why?"), Assent("ja").is_all("mhm")
         (True, False, True)
         """
         rest = plain(text)
-        for phrase in self._phrases:
-            rest = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ok ", rest)
+        phrases, known = (_HUMMED, _HUMS) if hums else (self._phrases, self._words)
+        for phrase in phrases:
+            rest = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " hm ", rest)
         words = rest.split()
-        return len(words) <= LONGEST_ASSENT and all(word in self._words for word in words)
+        return len(words) <= LONGEST_ASSENT and all(word in known for word in words)
 
 
 @cache
 def _assent(code: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """The words and the phrases of a language, plain."""
     words, *phrases = _ASSENT.get(code, "").split("|")
-    known = frozenset(plain(word) for word in (*_HUMS.split(), *words.split()))
-    return known, tuple(plain(phrase) for phrase in (*phrases, "uh-huh", "mm-hmm", "m-hm"))
+    known = frozenset(plain(word) for word in (*_HUMS, "ok", "okay", *words.split()))
+    return known, tuple(plain(phrase) for phrase in (*phrases, *_HUMMED))

@@ -49,7 +49,7 @@ class _Heard:
 
     async def feed(self, samples: bytes) -> None:
         floats = as_floats(samples)
-        if floats.size and float(np.sqrt(np.mean(floats * floats))) > _SILENCE_RMS:
+        if floats.size and float(np.dot(floats, floats)) > _SILENCE_RMS**2 * floats.size:
             self._sounding += floats.size
 
     async def partial(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import cache
 
 import anyio
 import numpy as np
@@ -19,6 +20,8 @@ _PIECE_MS = 200
 _WORD = re.compile(r"\S+")
 _TONE_HZ = 220.0
 _TREMOLO_HZ = 4.0  # about the rate of syllables
+_PERIOD_MS = 250
+"""After so long both begin anew."""
 
 
 class ScriptedTts:
@@ -49,11 +52,13 @@ class ScriptedTts:
         whole_ms = min(_MS_PER_LETTER * len(spoken), _LONGEST_MS)
         left = self.rate_hz * whole_ms // 1000
         step = self.rate_hz * _PIECE_MS // 1000
+        hum, period = _hum(self.rate_hz), self.rate_hz * _PERIOD_MS // 1000
         marks = deque(_marks(text, spoken, whole_ms))
         for start in range(0, left, step):
             while marks and marks[0].ms * self.rate_hz < (start + step) * 1000:
                 yield marks.popleft()
-            yield Pcm(_hum(start, min(start + step, left), self.rate_hz), self.rate_hz)
+            place = start % period
+            yield Pcm(hum[place * 2 : (place + min(step, left - start)) * 2], self.rate_hz)
 
     async def aclose(self) -> None:
         """Nothing has to be freed."""
@@ -66,8 +71,9 @@ def _marks(text: str, spoken: str, whole_ms: int) -> list[Mark]:
     return [Mark(lead + edge, edge * whole_ms / len(spoken)) for edge in edges if edge]
 
 
-def _hum(start: int, end: int, rate_hz: int) -> bytes:
-    """The samples from `start` to `end` of an endless hum, so that pieces join without a click."""
-    moment = np.arange(start, end, dtype=np.float64) / rate_hz
+@cache
+def _hum(rate_hz: int) -> bytes:
+    """A period of an endless hum, and a piece behind it: the samples from any place within the period on."""
+    moment = np.arange(rate_hz * (_PERIOD_MS + _PIECE_MS) // 1000, dtype=np.float64) / rate_hz
     swell = 0.6 - 0.4 * np.cos(2 * np.pi * _TREMOLO_HZ * moment)
     return from_floats((0.3 * swell * np.sin(2 * np.pi * _TONE_HZ * moment)).astype(np.float32))

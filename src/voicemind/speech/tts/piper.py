@@ -19,7 +19,7 @@ import numpy.typing as npt
 from anyio import to_thread
 
 from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
-from voicemind.models import onnx
+from voicemind.models import kept, onnx
 from voicemind.speech.audio import Pcm, from_floats
 from voicemind.speech.threads import Threads
 from voicemind.speech.tts.contract import Mark, Sounding
@@ -43,15 +43,19 @@ class PiperTts:
     languages: tuple[str, ...] = ("en",)
     voices: tuple[str, ...] = tuple(_VOICE_PACKAGES)
 
-    def __init__(self, *, threads: int = 1, at_once: int = 2) -> None:
-        """`threads` are those of one sentence; more gain little and take them from the language model."""
+    def __init__(self, cache: Path | None = None, *, threads: int = 1, at_once: int = 2) -> None:
+        """`threads` are those of one sentence; more gain little and take them from the language model.
+
+        The model that tells when its phonemes sound is made when it is first wanted and kept in `cache`; without that, made at every start.
+        """
+        self._cache = cache
         self._threads = threads
         self._workers = Threads(at_once, name=self.name)
         self._voice: _Voice | None = None
         self._failures: tuple[type[BaseException], ...] = ()
 
     async def start(self) -> None:
-        """Load the voice, 2 to 3 seconds. Raises Misconfigured where the extra `local` is not installed."""
+        """Load the voice, 3 seconds, half a second more the first time. Raises Misconfigured where the extra `local` is not installed."""
         self._voice = await to_thread.run_sync(self._load)
 
     async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
@@ -100,7 +104,7 @@ class PiperTts:
             piper: Any = importlib.import_module("piper")
             config: Any = importlib.import_module("piper.config")
             model = _voice_file(self.voices[0])
-            session = onnx.open_session(_with_durations(model), threads=self._threads)
+            session = onnx.open_session(self._graph(model), threads=self._threads)
             self._failures = (*onnx.failures(), RuntimeError, ValueError)
         except ImportError as error:
             problem = "Piper needs the extra `local`: pip install 'voicemind[local]'"
@@ -108,6 +112,13 @@ class PiperTts:
         logging.getLogger("piper").setLevel(logging.INFO)  # below that it logs what is said
         described = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
         return _Voice(piper.PiperVoice(session=session, config=config.PiperConfig.from_dict(described)))
+
+    def _graph(self, model: Path) -> Path | bytes:
+        """With durations; its name in the cache begins with the hash of what it was made of."""
+        if self._cache is None:
+            return _with_durations(model)
+        name = f"piper-{self.voices[0]}-{kept.digest(model)[:16]}"
+        return kept.kept(self._cache, name, lambda: _with_durations(model))
 
 
 def _voice_file(voice: str) -> Path:

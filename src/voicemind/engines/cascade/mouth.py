@@ -70,11 +70,12 @@ class Mouth:
             reply.release(asked_at=asked.at_s, heard_at=asked.heard_s, endpoint_ms=asked.silence_ms)
 
     async def hold(self, number: int, *, is_told: bool) -> None:
-        """No more sound for now. A client that got some of it just now is told in any case: what was cut will be sent again."""
+        """No more sound for now. The client is told, also where sound went out before anybody knew: what goes on is sent from the cut."""
         if reply := self._replies.get(number):
+            is_told = is_told or reply.is_out
             heard = reply.hold()
             self._scene.hushed()
-            if is_told or reply.is_out:
+            if is_told:
                 await self._scene.show(Hushed(number, heard))
 
     def go_on(self, number: int) -> None:

@@ -89,11 +89,6 @@ class SpokenReply:
         return Said(self.number, generated, heard, interrupted=not self._finished, timings_ms=self._timings())
 
     @property
-    def is_out(self) -> bool:
-        """Whether some of its sound has been sent, or of its text where it has no voice."""
-        return "spoke_first" in self._moments or (self._tts is None and bool(self._shown))
-
-    @property
     def made_sound(self) -> bool:
         """Whether the voice made any."""
         return self._tape.end > 0

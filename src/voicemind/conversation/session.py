@@ -24,18 +24,8 @@ from voicemind.conversation.opening import Opened
 from voicemind.conversation.relay import BuildEngine, Relay
 from voicemind.conversation.typed import Typed
 from voicemind.conversation.watching import Unwatched, Watch
-from voicemind.engines.contract import (
-    NOW,
-    AgentTurn,
-    Event,
-    Hushed,
-    Occasion,
-    Over,
-    Said,
-    StateChanged,
-    Trouble,
-    UserTurn,
-)
+from voicemind.engines import contract as happening
+from voicemind.engines.contract import NOW, Occasion, Said, StateChanged
 from voicemind.errors import ProviderError, ProviderUnavailable, VoicemindError, leaves
 from voicemind.llm.contract import Piece
 from voicemind.mind.prompt import Channel
@@ -200,7 +190,7 @@ class Session:
         if modality == "text":
             self.typed.stored(message_id)
         self._watch.turn(self.id, turn)
-        self._tell(UserTurn(turn, message_id))
+        self._tell(happening.UserTurn(turn, message_id))
 
     async def agent_said(self, said: Said) -> None:
         """Store the agent's turn, then show it."""
@@ -210,7 +200,7 @@ class Session:
         )
         self.typed.answered()
         self._watch.turn(self.id, turn)
-        self._tell(AgentTurn(said.generation, turn))
+        self._tell(happening.AgentTurn(said.generation, turn))
 
     async def answer(self, occasion: Occasion = NOW) -> AsyncGenerator[Piece, None]:
         """The mind's reply to the conversation as it stands, and to this occasion."""
@@ -219,11 +209,11 @@ class Session:
             async for piece in pieces:
                 yield piece
 
-    async def show(self, event: Event) -> None:
+    async def show(self, event: happening.Event) -> None:
         """Let the client know. An agent whose mind is still being read is not yet listening but waking."""
         self._tell(event)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: happening.Event) -> None:
         if isinstance(event, StateChanged):
             self._state = event
             if event.state == "listening":
@@ -231,7 +221,7 @@ class Session:
             event = self.state
             self._leave_if_quiet()
         event = self._engines.numbered(event)
-        if isinstance(event, Hushed):
+        if isinstance(event, happening.Hushed):
             self._watch.interrupted(self.id)
         self._watch.happened(self.id, event)
         self.audience.show(event)
@@ -263,7 +253,7 @@ class Session:
             code = failure.code if isinstance(failure, ProviderError) else ""
             log.warning("engine changed", conversation_id=self.opened.conversation.id, code=code)
             self._watch.engine_changed(self.id, code)
-            self._tell(Trouble("engine_changed", CHANGED))
+            self._tell(happening.Trouble("engine_changed", CHANGED))
             tasks.start_soon(self._read_again, self.typed.again())
 
     async def _read_again(self, messages: Sequence[tuple[str, str]]) -> None:
@@ -304,4 +294,4 @@ class Session:
             await self._endings.end(self.opened)
         else:
             self._endings.left(self.opened)
-        self._tell(Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))
+        self._tell(happening.Over(self.opened.conversation.id, self.reason, len(self._backdrop.turns)))

@@ -236,7 +236,8 @@ class Session:
         except VoicemindError as error:
             log.warning("the mind could not be read ahead", code=error.code)
         self._waking = False
-        self._tell(self._state)
+        if self._state.state == "listening":  # until now that was called waking
+            self._tell(self._state)
 
     async def _perform(self, tasks: TaskGroup) -> None:
         """Let the engine serve; where it cannot go on, the next one does. Raises the last one's error."""

@@ -294,7 +294,11 @@ PARTS: dict[str, Callable[[Bench], Awaitable[Result]]] = {
 
 
 if __name__ == "__main__":
-    chosen = [name for name in sys.argv[1:] if name in PARTS]
+    chosen = [name for name in sys.argv[1:] if name != WITHOUT]
+    if unknown := [name for name in chosen if name not in PARTS]:
+        sys.exit(
+            f"There is no part {unknown[0]!r}. Parts: {', '.join(PARTS)}; none means all. {WITHOUT} leaves Pipecat out."
+        )
     found = anyio.run(measure, chosen, backend_options={"use_uvloop": True})
     console.print(found)
     console.print(table(found))

@@ -46,7 +46,7 @@ QUICK = Pace(lease_s=0.3, limit_s=20, backoff=Backoff(attempts=3, first_s=0.01))
 NEVER_SWEPT = Patience(sweep_every_s=3600)
 SWEEPING = Patience(stale_s=0, sweep_every_s=0.05)
 """A conversation that nobody is in any more is ended at once."""
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 class Remembers:

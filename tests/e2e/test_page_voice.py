@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 LIMIT_S = 90
 FRAME_MS = 40
-AHEAD_MS = 600
+AHEAD_MS = 1500
+"""How far the sound is sent ahead of what is played: the test itself may be late by nearly as much."""
 OF_MS = 4000
 """How long the replies are."""
 

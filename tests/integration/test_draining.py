@@ -132,3 +132,13 @@ async def test_who_waits_in_the_queue_is_told_that_there_will_be_no_place(tmp_pa
         assert (await waiting.until("error"))["code"] == "draining"
         assert await close_code(waiting) == 1013
         assert (await taken.until("complete"))["reason"] == "shutdown"
+
+
+async def test_what_a_microphone_and_a_loudspeaker_still_say_after_the_end_is_no_mistake(tmp_path: Path) -> None:
+    async with in_process(tmp_path) as client, talking(client, binary=True, agent="thalia", greet=False) as talk:
+        await talk.send(type="end")
+        for _ in range(5):
+            await talk.send_sound(silence(0.02))
+            await talk.send(type="played", generation=1, ms=20)
+        await talk.until("complete", reason="end")
+        assert "error" not in [kind for kind, _ in talk.seen]

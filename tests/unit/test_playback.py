@@ -62,6 +62,16 @@ def test_what_is_said_again_counts_once() -> None:
     assert playback.played(105.25) == 1150
 
 
+def test_a_client_that_tells_of_less_after_a_reply_went_on_takes_nothing_back() -> None:
+    playback = playing(5000)
+    playback.stop(101.0)
+    playback.go_on(900, now=105.0)
+    playback.told(0, now=105.0)
+    assert playback.played(105.0) == 900
+    playback.pace.sent(500, now=105.0)
+    assert playback.played(105.25) == 900
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["send", "tell", "stop", "go on", "wait"]), st.integers(0, 3000)),

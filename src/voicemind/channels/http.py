@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any, TypeVar
 
+import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from voicemind.errors import BadRequest, Busy, ClientMistake, TooLarge, VoicemindError
 from voicemind.ops import metrics
 
 T = TypeVar("T")
 
+LINGERING_S = 2.0
+"""How long what a client still sends is read after it was refused for being too much."""
 CHAT_LIMIT_BYTES = 2 * 1024 * 1024
 _PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
 _TYPES = {
@@ -32,9 +36,11 @@ class WrongContentType(ClientMistake):
     status = 415
 
 
-def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    content: Any, *, status: int = 200, headers: dict[str, str] | None = None, response: type[Response] = Response
+) -> Response:
     """A JSON body from plain values and msgspec structs."""
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json", headers=headers)
+    return response(msgspec.json.encode(content), status_code=status, media_type="application/json", headers=headers)
 
 
 async def read_json(request: Request, type_: type[T], *, limit: int = CHAT_LIMIT_BYTES) -> T:
@@ -90,7 +96,14 @@ def _explained(error: msgspec.ValidationError) -> BadRequest:
 
 
 def error_response(
-    path: str, *, status: int, code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+    path: str,
+    *,
+    status: int,
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
+    response: type[Response] = Response,
 ) -> Response:
     """An error: the object form of OpenAI, or on the older `/api/*` endpoints `{"error", "detail"}`."""
     metrics.ERRORS.labels(code).inc()
@@ -100,19 +113,41 @@ def error_response(
     else:
         kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
         content = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    return json_response(content, status=status, headers=headers)
+    return json_response(content, status=status, headers=headers, response=response)
+
+
+class _Refusal(Response):
+    """An answer to a body that is not read to its end.
+
+    A socket that is closed while something has arrived that nobody read is reset, and the answer is lost with it: the rest is read for a while, and
+    thrown away. The answer itself is whole before that.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with anyio.move_on_after(LINGERING_S):
+            while (await receive()).get("more_body"):
+                pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def mistake_response(path: str, error: VoicemindError) -> Response:
     """What the caller is told of one of our own errors."""
     if isinstance(error, ClientMistake):
         headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Busy) else {}
-        if isinstance(error, TooLarge):
-            headers["Connection"] = "close"  # else the server would go on reading a body that nobody wants
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, TooLarge):
+            headers["Connection"] = "close"  # else the server would go on reading a body that nobody wants
         return error_response(
-            path, status=error.status, code=error.code, message=str(error), param=error.param, headers=headers
+            path,
+            status=error.status,
+            code=error.code,
+            message=str(error),
+            param=error.param,
+            headers=headers,
+            response=_Refusal if isinstance(error, TooLarge) else Response,
         )
     headers = {"Retry-After": "5"} if error.status == 503 else {}
     return error_response(path, status=error.status, code=error.code, message=str(error), headers=headers)

@@ -130,6 +130,8 @@ export class Line implements TransportListener {
     if (event.type === 'ready') this.#ready(event);
     if (event.type === 'complete') this.#restarting = event.reason === 'shutdown';
     if (event.type === 'complete') this.#ended?.();
+    // What is said now reaches nobody, and is said again to the next process.
+    if (event.type === 'error' && this.#restarting) return;
     this.#listener.event(event);
   }
 

@@ -128,14 +128,13 @@ class Attachment:
             session.detach()
 
     def hear(self, samples: bytes) -> None:
-        """Sound from the client. Raises ConversationOver."""
+        """Sound from the client. Where the session is over nobody hears it: a microphone is not closed in an instant."""
         session = self._here()
-        if session.reason:
-            raise ConversationOver("This conversation is over.")
-        session.hear(samples)
+        if not session.reason:
+            session.hear(samples)
 
     async def take(self, message: wire.ClientMessage) -> None:
-        """Something else from the client. Raises BadMessage, ConversationOver."""
+        """Something else from the client. Raises BadMessage, and ConversationOver for words that nobody reads any more."""
         session = self._here()
         match message:
             case wire.Ack(sequence=sequence):
@@ -149,7 +148,9 @@ class Attachment:
             case _:
                 pass
         if session.reason:
-            raise ConversationOver("This conversation is over.")
+            if isinstance(message, wire.Text):
+                raise ConversationOver("This conversation is over.")
+            return
         session.touch()
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the session ends at this moment
             await self._act(session, message)

@@ -251,28 +251,16 @@ async def _until_closed(line: Line) -> None:
 
 async def _serve(line: Line, attachment: Attachment, early: Early) -> None:
     """Pass on what the client says until it is gone."""
-    told_over = False
-
-    def hear(samples: bytes) -> None:
-        nonlocal told_over
-        try:
-            attachment.hear(samples)
-        except ConversationOver as error:
-            if not told_over:  # a microphone is not closed in an instant
-                line.say(events.Error(message=str(error), code=error.code))
-            told_over = True
-
     try:
         waiting = deque(early.messages())
-        line.listen(hear)
+        line.listen(attachment.hear)
         while (message := waiting.popleft() if waiting else await line.next()) is not None:
             try:
                 if type(message) is wire.Sound:
-                    hear(message.samples)
+                    attachment.hear(message.samples)
                 else:
                     await attachment.take(message)
             except ConversationOver as error:
-                told_over = True
                 line.say(events.Error(message=str(error), code=error.code))
             except ClientMistake as error:
                 line.refuse(error)

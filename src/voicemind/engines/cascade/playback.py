@@ -29,6 +29,8 @@ class Playback:
         self._lag = 0
         self._again = 0
         """Samples of the stream that were said again."""
+        self._floor = 0
+        """What of the stream was taken for played when the reply went on: told of less after that, it is nevertheless not said a third time."""
 
     def told(self, ms: float, now: float) -> None:
         """The client says how much has left its loudspeaker. It never takes anything back, and is not believed to be ahead of what it was sent."""
@@ -46,7 +48,7 @@ class Playback:
         if self._told is None:
             return by_pace
         ahead = int(min(now - self._told_at, TRUSTED_S) * self._rate_hz)
-        return min(by_pace, max(self._told, min(by_pace - self._lag, self._told + ahead)))
+        return min(by_pace, max(self._floor, self._told, min(by_pace - self._lag, self._told + ahead)))
 
     def played(self, now: float) -> int:
         """How much of the reply has sounded."""
@@ -66,7 +68,7 @@ class Playback:
         """What comes next in the stream is the reply from sample `begin` on."""
         position = self.position(now)
         self._settle(position)
-        self._again = position - begin
+        self._again, self._floor = position - begin, position
 
     def _settle(self, position: int) -> None:
         self.pace.stop(position)

@@ -5,6 +5,8 @@
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMPS := .venv/stamps
+# How many tests may run side by side (make test WORKERS=2).
+WORKERS ?= 1
 SYNC := $(BIN)/uv sync --frozen --inexact --quiet
 
 # The project's own environment is meant, whichever one happens to be active; uv fetches no Python of its own.
@@ -26,7 +28,11 @@ test: $(STAMPS)/dev ## install what the tests need and run all of them
 	@$(BIN)/python -m compileall -q src tests
 	@$(BIN)/voicemind models pull || echo "The tests that need the embedded models are left out."
 	@$(BIN)/python scripts/build_web.py build test
+ifeq ($(WORKERS),1)
 	@$(BIN)/pytest
+else
+	@failed=0; $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not alone" || failed=1; $(BIN)/pytest -m alone || failed=1; exit $$failed
+endif
 
 soak: $(STAMPS)/dev ## pull the plug fifty times wherever a reflection can be cut off; talk and drop two thousand times
 	@$(BIN)/python -m compileall -q src tests

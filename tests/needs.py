@@ -34,8 +34,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those with models do so in one process: each model fills the processor, and is loaded once."""
+    """Of tests that run side by side, those with models do so in one process: each model fills the processor, and is loaded once.
+
+    A page plays sound in time and needs the processor for itself.
+    """
     for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.alone)
         if item.get_closest_marker("models"):
             item.add_marker(pytest.mark.xdist_group("models"))
 

@@ -8,7 +8,7 @@ from voicemind.store.contract import Store
 from voicemind.store.values import Entry, MindKey, NewVersion
 
 pytest_plugins = ["tests.databases"]
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 KEY = MindKey("acme", "sage")
 OTHER = MindKey("acme", "king")

@@ -14,7 +14,7 @@ from voicemind.speech.stt.moonshine import MoonshineStt
 from voicemind.speech.tts.contract import Mark
 from voicemind.speech.tts.piper import PiperTts
 
-pytestmark = [pytest.mark.anyio, pytest.mark.models]
+pytestmark = [pytest.mark.anyio, pytest.mark.models, pytest.mark.alone]
 
 SENTENCES = (
     "The king asked for silver, for bread, and finally for peace.",

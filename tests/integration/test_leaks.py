@@ -17,7 +17,7 @@ from tests.serving import in_process
 from tests.talking import Talk, opened
 from websockets.asyncio.client import connect
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 CYCLES = 200
 SOAK_CYCLES = 40

@@ -28,7 +28,7 @@ from voicemind.ops.connections import Patience
 from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.server import listening
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 CHAT = "/v1/chat/completions"
 GOOD = {"model": "thalia", "messages": [{"role": "user", "content": "Hello"}]}

@@ -17,7 +17,7 @@ from tests.administering import API
 from tests.serving import in_process, own_process, until_ready
 from tests.talking import Talk, talking
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 RATE = 16_000
 FRAME_S = 0.02

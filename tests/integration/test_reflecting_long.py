@@ -13,7 +13,7 @@ from voicemind.store.contract import Store
 from voicemind.store.values import ArchivedEntry, Evidence, MindVersion, Turn
 
 pytest_plugins = ["tests.databases"]
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 SEEN = [f"I saw star{number} at home" for number in range(25)]
 

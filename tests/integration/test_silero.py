@@ -18,7 +18,7 @@ from voicemind.speech.vad.silero import SileroVad
 from voicemind.speech.vad.silero_ear import SETTLED, Ears
 from voicemind.speech.vad.silero_graph import CONTEXT, MIRRORED, STATE, WINDOW, in_products
 
-pytestmark = [pytest.mark.models, pytest.mark.anyio]
+pytestmark = [pytest.mark.models, pytest.mark.anyio, pytest.mark.alone]
 ROOM, TALK = 0.001, 0.05
 
 

@@ -15,7 +15,7 @@ from tests.serving import in_process
 from tests.talking import Talk, end, talking
 from websockets.exceptions import ConnectionClosed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 RATE = 16_000
 SAID = "My cat is called Biscuit and I live in Oslo."

@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         with anyio.move_on_after(STOP_LIMIT_S) as limit:
-            while self.server_state.connections or self.server_state.tasks:
+            while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn's sets tell nobody
                 await anyio.sleep(LOOKED_AT_AGAIN_S)
         if limit.cancelled_caught:
             for task in self.server_state.tasks:

@@ -126,7 +126,7 @@ async def test_a_chat_whose_conversation_is_gone_after_the_restart_fails_in_plai
                 elsewhere = {"VOICEMIND_PORT": str(port), "VOICEMIND_DATA_DIR": str(tmp_path / "elsewhere")}
                 with own_process(tmp_path, **elsewhere):
                     assert await chat.process.wait() == 1
-    assert "no conversation" in chat.err.casefold()
+    assert "no such conversation" in chat.err.casefold()
     assert "Traceback" not in chat.err
 
 

@@ -16,6 +16,9 @@ from voicemind.assembly import running
 from voicemind.config import Settings
 from voicemind.ops import logs
 
+POOLED = "AnyIO worker thread"
+"""Comes with the load and goes after ten idle seconds."""
+
 
 async def main() -> None:
     """Serve until the input ends."""
@@ -37,7 +40,7 @@ def held() -> dict[str, int]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
-        "threads": threading.active_count(),
+        "threads": sum(1 for thread in threading.enumerate() if thread.name != POOLED),
         "kb": int(status.partition("VmRSS:")[2].split()[0]),
     }
 

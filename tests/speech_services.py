@@ -221,6 +221,7 @@ def _heard(peer: ElevenLabsPeer, sound: bytes, *, is_over: bool) -> str:
 
 @dataclass
 class _Context:
+    speed: float = 1.0
     text: str = ""
     is_speaking: bool = False
     is_closing: bool = False
@@ -248,7 +249,9 @@ class _Voice:
                     tasks.start_soon(self._speak, name, context, tasks)
             elif context is None:
                 assert not told["text"].strip(), "the first message of a context is a space"
-                self._contexts[name] = _Context()
+                speed = (told.get("voice_settings") or {}).get("speed", 1.0)
+                assert 0.7 <= speed <= 1.2
+                self._contexts[name] = _Context(speed)
                 peer.most_contexts = max(peer.most_contexts, len(self._contexts))
                 if len(self._contexts) > 5:
                     await socket.close(1008, "max_active_contexts")
@@ -265,7 +268,7 @@ class _Voice:
         try:
             while context.text.strip():
                 text, context.text = context.text, ""
-                await _say(self._line, text, name, rate_hz=self._rate_hz)
+                await _say(self._line, text, name, rate_hz=self._rate_hz, char_ms=CHAR_MS / context.speed)
             context.is_speaking = False
             if context.is_closing and name in self._contexts:
                 del self._contexts[name]
@@ -294,19 +297,19 @@ async def _voice(line: _Line, voice: str, query: dict[str, str], *, is_multi: bo
         raise problem
 
 
-async def _say(line: _Line, text: str, context: str, *, rate_hz: int) -> None:
-    peer, at, words = line.peer, 0, text.rstrip(" ").split(" ")
+async def _say(line: _Line, text: str, context: str, *, rate_hz: int, char_ms: float) -> None:
+    peer, at, words = line.peer, 0.0, text.rstrip(" ").split(" ")
     peer.texts.append(text)
     for number in range(0, len(words), peer.chunk_words):
         if number and peer.hold is not None:
             await peer.hold.wait()
         piece = " ".join(words[number : number + peer.chunk_words]) + " "
-        samples = hum(at, at + len(piece) * CHAR_MS, rate_hz)
-        at += len(piece) * CHAR_MS
+        samples = hum(at, at + len(piece) * char_ms, rate_hz)
+        at += len(piece) * char_ms
         alignment = {
             "chars": list(piece),
-            "charStartTimesMs": [CHAR_MS * place for place in range(len(piece))],
-            "charDurationsMs": [CHAR_MS] * len(piece),
+            "charStartTimesMs": [char_ms * place for place in range(len(piece))],
+            "charDurationsMs": [char_ms] * len(piece),
         }
         told = {
             "audio": base64.b64encode(samples).decode(),
@@ -317,9 +320,9 @@ async def _say(line: _Line, text: str, context: str, *, rate_hz: int) -> None:
         await line.send({**told, "contextId": context} if context else told)
 
 
-def hum(start_ms: int, end_ms: int, rate_hz: int) -> bytes:
+def hum(start_ms: float, end_ms: float, rate_hz: int) -> bytes:
     """A part of an endless tone."""
-    moment = np.arange(start_ms * rate_hz // 1000, end_ms * rate_hz // 1000) / rate_hz
+    moment = np.arange(int(start_ms * rate_hz / 1000), int(end_ms * rate_hz / 1000)) / rate_hz
     return from_floats((0.2 * np.sin(2 * math.pi * 220 * moment)).astype(np.float32))
 
 
@@ -372,7 +375,7 @@ async def openai_audio_service(*, text: str | None = None) -> AsyncIterator[Open
         assert asked["response_format"] == "pcm"
         if asked["voice"] == "nobody":
             return JSONResponse({"error": {"code": "invalid_value", "param": "voice"}}, 400)
-        return StreamingResponse(_spoken(peer, asked["input"]), media_type="audio/pcm")
+        return StreamingResponse(_spoken(peer, asked["input"], asked.get("speed", 1.0)), media_type="audio/pcm")
 
     app = Starlette(
         routes=[
@@ -385,11 +388,11 @@ async def openai_audio_service(*, text: str | None = None) -> AsyncIterator[Open
         yield peer
 
 
-async def _spoken(peer: OpenAiPeer, text: str) -> AsyncGenerator[bytes]:
+async def _spoken(peer: OpenAiPeer, text: str, speed: float) -> AsyncGenerator[bytes]:
     peer.running += 1
     peer.idle = anyio.Event()
     try:
-        sound = io.BytesIO(hum(0, len(text) * CHAR_MS, 24_000))
+        sound = io.BytesIO(hum(0, len(text) * CHAR_MS / speed, 24_000))
         while packet := sound.read(peer.packet):
             yield packet
             await anyio.lowlevel.checkpoint()

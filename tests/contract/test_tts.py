@@ -62,9 +62,9 @@ async def _made(name: str) -> AsyncIterator[Tts]:
             yield ScriptedTts()
 
 
-async def _said(tts: Tts, text: str, *, voice: str | None = None) -> list[Pcm]:
+async def _said(tts: Tts, text: str, *, voice: str | None = None, speed: float = 1.0) -> list[Pcm]:
     with anyio.fail_after(60):
-        return [piece async for piece in sound_of(tts.speak(text, voice=voice))]
+        return [piece async for piece in sound_of(tts.speak(text, voice=voice, speed=speed))]
 
 
 def _seconds(pieces: list[Pcm]) -> float:
@@ -120,6 +120,20 @@ async def test_whoever_marks_marks_nearly_every_word(tts: Tts) -> None:
     marked = {mark.chars for mark in marks}
     assert sum(end in marked for end in words) >= 0.9 * len(words)
     assert marks[-1].ms - marks[0].ms > 0.7 * 1000 * _seconds(await _said(tts, STORY))
+
+
+async def test_a_text_takes_as_long_as_its_speed_says_and_its_marks_with_it(tts: Tts) -> None:
+    slowest, quickest = tts.speeds
+    assert 0.25 <= slowest < 1 < quickest <= 4
+    usual = _seconds(await _said(tts, STORY))
+    for speed in tts.speeds:
+        with anyio.fail_after(60):
+            pieces = [piece async for piece in tts.speak(STORY, speed=speed)]
+        sounding = _seconds([piece for piece in pieces if isinstance(piece, Pcm)])
+        marks = [piece for piece in pieces if isinstance(piece, Mark)]
+        assert sounding == pytest.approx(usual / speed, rel=0.2)
+        assert bool(marks) != (tts.name in UNMARKED)
+        assert not marks or 0.8 * 1000 * sounding < marks[-1].ms <= 1000 * sounding + 1
 
 
 async def test_pieces_join_without_a_click(tts: Tts) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from tests.serving import in_process
-from tests.speech_services import elevenlabs_service, openai_audio_service, spoken_words
+from tests.speech_services import VOICE, elevenlabs_service, openai_audio_service, spoken_words
 from tests.upstreams import KEY
 
 from voicemind.channels.audio.upload import cuts
@@ -269,7 +269,7 @@ async def test_raw_samples_are_the_sound_and_nothing_else(client: httpx.AsyncCli
         ({"input": "x" * 4097}, 400, "input"),
         ({"input": ""}, 400, "input"),
         ({"speed": 5}, 400, "speed"),
-        ({"speed": 2}, 400, "speed"),
+        ({"speed": 0.2}, 400, "speed"),
         ({"stream_format": "video"}, 400, "stream_format"),
     ],
 )
@@ -280,6 +280,23 @@ async def test_what_cannot_be_spoken_is_named(
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
     if fields.get("response_format"):
         assert "mp3, opus, flac, wav, pcm" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 1, 2.5, 4])
+async def test_a_text_is_spoken_as_quickly_as_is_asked(client: httpx.AsyncClient, speed: float) -> None:
+    answer = await _speak(client, response_format="pcm", speed=speed)
+    assert answer.status_code == 200
+    assert len(answer.content) == round(60 * len(TEXT) / speed) * 24 * 2
+
+
+async def test_a_voice_that_cannot_speak_so_quickly_says_how_quickly_it_can(tmp_path: Path) -> None:
+    async with elevenlabs_service() as service:
+        given = {"tts": "elevenlabs", "elevenlabs_api_key": KEY, "elevenlabs_base_url": service.url}
+        async with in_process(tmp_path, **given, elevenlabs_voice_id=VOICE) as client:
+            assert (await _speak(client, model="elevenlabs", speed=1.2)).status_code == 200
+            refused = await _speak(client, model="elevenlabs", speed=1.5)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "speed")
+    assert "0.7 to 1.2" in refused.json()["error"]["message"]
 
 
 async def test_our_own_names_and_voices_are_taken_and_agents_speak_with_theirs(client: httpx.AsyncClient) -> None:

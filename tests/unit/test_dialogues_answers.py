@@ -83,10 +83,10 @@ class BrokenTts(ScriptedTts):
 
     name = "openai"
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding, None]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding, None]:
         if text:
             raise ProviderUnavailable("It is broken.", provider=self.name)
-        yield await anext(super().speak(text, voice=voice))
+        yield await anext(super().speak(text, voice=voice, speed=speed))
 
 
 async def test_an_early_reply_that_is_forgotten_tells_of_no_failure() -> None:

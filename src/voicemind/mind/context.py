@@ -9,8 +9,8 @@ from voicemind.clock import monotonic_s
 from voicemind.store import contract
 from voicemind.store.values import MindKey, MindVersion
 
-MINDS_KEPT = 10_000
-"""A mind is a few kilobytes: this many stay below 100 MB."""
+MINDS_KEPT = 1_000
+"""More than talk at once; a mind is 2 to 10 kB, and is read again in a fraction of a millisecond."""
 
 CHECKED_S = 10.0
 """How long a version counts as the newest without asking: another process may have written one, or erased something."""

@@ -28,6 +28,9 @@ class Llama:
     def __init__(self, path: Path, *, context_tokens: int, threads: int, cache_mib: int) -> None:
         """Load the weights; `cache_mib` bounds the memory for prompts that are kept read.
 
+        Stops every thread of the process while it loads, the event loop too: the library's constructor keeps the interpreter's lock to its end
+        (xllamacpp 2026.10, the loop stood still for 94 % of the time). Until then nobody is answered, not even /readyz; only a process of its own could help.
+
         Raises RuntimeError for a file that is no model, ImportError where the library is missing.
         """
         xllamacpp: Any = importlib.import_module("xllamacpp")

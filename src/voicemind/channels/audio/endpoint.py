@@ -70,12 +70,13 @@ class Audio:
         own = await self._voice_of(http)
         self._accept(asked.model, wire.SPEAKING_MODELS, self._tts.name)
         kind = wire.spoken_format(asked)
-        if asked.speed not in {None, 1.0}:
-            raise BadRequest("This server speaks at speed 1 only.", param="speed")
+        speed, (slowest, quickest) = asked.speed or 1.0, self._tts.speeds
+        if not slowest <= speed <= quickest:
+            raise BadRequest(f"This voice speaks at speeds from {slowest} to {quickest}.", param="speed")
         named = asked.voice.id if isinstance(asked.voice, wire.VoiceId) else asked.voice
         voice = self._voice(named) or own
         await self._insist_ready()
-        sound = self._encoded(asked.input, voice, kind)
+        sound = self._encoded(asked.input, voice, kind, speed=speed)
         if asked.stream_format == "sse":
             return await _begun(http, _sound_events(sound), _EVENTS, _broken)
         return await _begun(http, sound, MEDIA_TYPES[kind], None)
@@ -122,10 +123,11 @@ class Audio:
                 await utterance.feed(samples[at : at + INPUT_RATE_HZ * 2])
             return (await utterance.finish()).strip()
 
-    async def _encoded(self, text: str, voice: str | None, kind: str) -> AsyncGenerator[bytes]:
+    async def _encoded(self, text: str, voice: str | None, kind: str, *, speed: float) -> AsyncGenerator[bytes]:
         """The file, from its first byte to its last."""
         file = await to_thread.run_sync(encoder, kind, self._tts.rate_hz, limiter=self._work)
-        async with aclosing(self._tts.speak(text, voice=voice)) as sounding, aclosing(sound_of(sounding)) as pieces:
+        sounding = self._tts.speak(text, voice=voice, speed=speed)
+        async with aclosing(sounding), aclosing(sound_of(sounding)) as pieces:
             async for piece in pieces:
                 if encoded := await to_thread.run_sync(file.add, piece.samples, limiter=self._work):
                     yield encoded

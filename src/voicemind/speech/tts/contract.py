@@ -22,6 +22,9 @@ class Mark:
 
 Sounding = Pcm | Mark
 
+ANY_SPEED = (0.25, 4.0)
+"""All that a client of `/v1/audio/speech` may ask for."""
+
 
 async def sound_of(pieces: AsyncIterable[Sounding]) -> AsyncGenerator[Pcm, None]:
     """The sound alone, without the marks."""
@@ -41,12 +44,15 @@ class Tts(Protocol):
     voices: tuple[str, ...]
     """The voices that an agent may name; the first one is used where it names none. Empty: any, and the provider chooses where none is named."""
 
+    speeds: tuple[float, float]
+    """The slowest and the quickest that it can speak, where 1 is how it usually speaks."""
+
     async def start(self) -> None:
         """Load what has to be loaded. Raises ProviderUnavailable or Misconfigured."""
         ...
 
-    def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding, None]:
-        """Say a text: pieces in order, none empty, all at `rate_hz`; a text without speakable characters yields nothing.
+    def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding, None]:
+        """Say a text: pieces in order, none empty, all at `rate_hz`; a text without speakable characters yields nothing. `speed` lies within `speeds`.
 
         Voices that know when they say what also yield marks, both numbers rising, each at the latest with the sound that it is about.
 

@@ -17,7 +17,7 @@ from voicemind.errors import ProviderError, ProviderRefused
 from voicemind.speech.elevenlabs import PROVIDER, Account, broken, closed, decoded
 from voicemind.speech.hosted import SILENCE_S, Budget, Failed, refused, unavailable
 from voicemind.speech.tts.contract import Sounding
-from voicemind.speech.tts.elevenlabs_wire import Spoken, beginning, context_of, ending, is_final
+from voicemind.speech.tts.elevenlabs_wire import SPEEDS, Spoken, beginning, context_of, ending, is_final
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -48,6 +48,7 @@ class ElevenLabsTts:
     name = PROVIDER
     languages: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
+    speeds = SPEEDS
 
     def __init__(
         self, account: Account, *, voice: str, model: str = "eleven_flash_v2_5", rate_hz: int = 24_000
@@ -68,12 +69,12 @@ class ElevenLabsTts:
         """Import the library; nothing is asked yet."""
         await to_thread.run_sync(import_module, "websockets.asyncio.client")
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding]:
         """See the contract. A voice that breaks off is asked once to go on from the last whole word."""
         spoken, budget, has_gone_on = Spoken(text, self.rate_hz), Budget(self._account.limit_s), False
         while not spoken.is_over:
             try:
-                async with aclosing(self._attempt(spoken, voice or self._voice, budget)) as pieces:
+                async with aclosing(self._attempt(spoken, voice or self._voice, budget, speed=speed)) as pieces:
                     async for piece in pieces:
                         yield piece
                 return
@@ -94,14 +95,14 @@ class ElevenLabsTts:
         for line in kept:
             await closed(line.socket)
 
-    async def _attempt(self, spoken: Spoken, voice: str, budget: Budget) -> AsyncGenerator[Sounding]:
+    async def _attempt(self, spoken: Spoken, voice: str, budget: Budget, *, speed: float) -> AsyncGenerator[Sounding]:
         """Say the rest over one socket."""
         from websockets.exceptions import ConnectionClosed
 
         line = await self._leased(voice, budget)
         context, is_over, is_fit = uuid_utils.uuid7().hex, False, len(spoken.rest) <= _LONG_CHARS
         try:
-            for message in beginning(context, spoken.rest):
+            for message in beginning(context, spoken.rest, speed=speed):
                 await line.socket.send(message)
             limit_s = budget.left_s
             while not is_over:

@@ -16,14 +16,18 @@ from voicemind.speech.elevenlabs import PROVIDER
 from voicemind.speech.hosted import Failed, mapping, unavailable
 from voicemind.speech.tts.contract import Mark, Sounding
 
+SPEEDS = (0.7, 1.2)
+"""What the service takes (https://elevenlabs.io/docs/api-reference/voices/settings/get, "speed", read in November 2026)."""
+
 _SKIPPED = 24
 """So many characters of the text may go unmentioned before one that is mentioned."""
 
 
-def beginning(context: str, text: str) -> list[str]:
-    """Open a context, have the text said at once, and close the context behind it."""
+def beginning(context: str, text: str, *, speed: float = 1.0) -> list[str]:
+    """Open a context, have the text said at once, and close the context behind it. What of the voice's settings is not named stays as it is."""
+    settings = {"voice_settings": {"speed": speed}} if speed != 1 else {}
     messages = (
-        {"text": " ", "context_id": context},
+        {"text": " ", "context_id": context, **settings},
         {"text": f"{text.strip()} ", "context_id": context, "flush": True},
         {"context_id": context, "close_context": True},
     )

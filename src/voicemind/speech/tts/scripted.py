@@ -12,7 +12,7 @@ import numpy as np
 
 from voicemind.errors import ProviderRefused
 from voicemind.speech.audio import Pcm, from_floats
-from voicemind.speech.tts.contract import Mark, Sounding
+from voicemind.speech.tts.contract import ANY_SPEED, Mark, Sounding
 
 _MS_PER_LETTER = 60
 _LONGEST_MS = 15_000
@@ -25,7 +25,7 @@ _PERIOD_MS = 250
 
 
 class ScriptedTts:
-    """A wavering tone, 60 ms for each character and never more than 15 s, the same for the same text.
+    """A wavering tone, 60 ms for each character and never more than 15 s at speed 1, the same for the same text.
 
     `delay_ms` passes before the first sound.
     """
@@ -34,6 +34,7 @@ class ScriptedTts:
     rate_hz = 24_000
     languages: tuple[str, ...] = ()
     voices: tuple[str, ...] = ("hum",)
+    speeds = ANY_SPEED
 
     def __init__(self, *, delay_ms: int = 0) -> None:
         self._delay_s = delay_ms / 1000
@@ -41,7 +42,7 @@ class ScriptedTts:
     async def start(self) -> None:
         """Nothing has to be loaded."""
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding]:
         """Hum for as long as saying the text would take, in pieces of 200 ms."""
         if voice is not None and voice not in self.voices:
             raise ProviderRefused(f"There is no scripted voice {voice!r}.", provider=self.name)
@@ -49,7 +50,7 @@ class ScriptedTts:
         if not any(letter.isalnum() for letter in spoken):
             return
         await anyio.sleep(self._delay_s)
-        whole_ms = min(_MS_PER_LETTER * len(spoken), _LONGEST_MS)
+        whole_ms = round(min(_MS_PER_LETTER * len(spoken), _LONGEST_MS) / speed)
         left = self.rate_hz * whole_ms // 1000
         step = self.rate_hz * _PIECE_MS // 1000
         hum, period = _hum(self.rate_hz), self.rate_hz * _PERIOD_MS // 1000

@@ -176,7 +176,7 @@ async def test_a_first_request_that_comes_twice_at_once_is_stored_and_answered_o
 
 
 async def test_the_words_that_begin_a_conversation_are_stored_before_the_model_is_asked(store: Store) -> None:
-    async with place(store, Slow(ProviderUnavailable("gone", provider="test"))) as here:  # noqa: SIM117 - one after the other
+    async with place(store, Slow("I am here.")) as here:  # noqa: SIM117 - one after the other
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(asked_anew, here, "Are you there?")
             while not here.llm.asked:

@@ -13,7 +13,17 @@ from voicemind.clock import utc_now
 from voicemind.errors import BadRequest, ConversationOver, StaleVersion, UnknownConversation
 from voicemind.store.contract import Store
 from voicemind.store.sql import SqlStore
-from voicemind.store.values import Conversation, Entry, Evidence, MindKey, MindVersion, NewTurn, Reflection, Turn
+from voicemind.store.values import (
+    Begun,
+    Conversation,
+    Entry,
+    Evidence,
+    MindKey,
+    MindVersion,
+    NewTurn,
+    Reflection,
+    Turn,
+)
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
@@ -55,6 +65,52 @@ async def newest(store: Store, key: MindKey = KEY) -> MindVersion:
 def test_a_sql_store_is_a_store() -> None:
     make: Callable[[str], Store] = SqlStore
     assert make is SqlStore
+
+
+async def begin(store: Store, *words: str, key: MindKey = KEY) -> Begun:
+    said = [NewTurn("user", one, heard=one, modality="speech") for one in words]
+    return await store.begin_conversation(
+        key, "talk", user_id=key.user_id, channel="chat_completions", seed=SEED, turns=said
+    )
+
+
+async def test_a_conversation_begins_with_its_first_turns_and_the_mind_that_was_made_for_it(store: Store) -> None:
+    begun = await begin(store, "Hello \x00 there", "Anybody?")
+    assert begun.is_new
+    assert begun.pending == 0
+    assert begun.conversation == await store.conversation(KEY.tenant, "talk")
+    assert begun.mind == await store.mind(KEY)
+    kept = await store.turns(KEY.tenant, "talk")
+    assert [(turn.seq, turn.generated, turn.modality) for turn in kept] == [
+        (1, "Hello \ufffd there", "speech"),
+        (2, "Anybody?", "speech"),
+    ]
+    assert (await say(store, "and on")).seq == 3
+
+
+async def test_a_conversation_that_goes_on_is_not_begun_again(store: Store) -> None:
+    await begin(store, "Hello")
+    again = await begin(store, "Hello")
+    assert (again.is_new, again.mind, again.conversation.turns) == (False, None, 1)
+    assert len(await store.turns(KEY.tenant, "talk")) == 1
+
+
+async def test_of_two_that_begin_a_conversation_at_once_one_does(store: Store) -> None:
+    found: list[Begun] = []
+
+    async def beginning(words: str) -> None:
+        found.append(await begin(store, words))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(beginning, "one")
+        tasks.start_soon(beginning, "two")
+    assert sorted(one.is_new for one in found) == [False, True]
+    assert len(await store.turns(KEY.tenant, "talk")) == 1
+
+
+async def test_who_begins_a_conversation_is_told_what_still_waits_to_be_reflected(store: Store) -> None:
+    await end_talk(store, "before")
+    assert (await begin(store, "Me again")).pending == 1
 
 
 async def test_a_started_store_answers(store: Store) -> None:

@@ -5,12 +5,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 import pytest
 from tests.reflecting import KEY, TENANT, USER, Home
 
 from voicemind.conversation import exchange as exchanges
 from voicemind.conversation.exchange import Exchanges, Manners
 from voicemind.conversation.opening import Opened
+from voicemind.conversation.transcript import appended
 from voicemind.errors import ConversationOver, ProviderUnavailable, Superseded
 from voicemind.llm.contract import Ask, Finished, Message, Piece, TextDelta, Tool, ToolCall
 from voicemind.llm.scripted import ScriptedLlm
@@ -132,6 +134,55 @@ async def test_a_request_that_is_sent_again_while_it_is_answered_joins_the_answe
             there.llm.go()
         assert heard == ["Hello Anna. "] * 2
         assert await there.transcript() == [("user", "Hi"), ("agent", "Hello Anna.")]
+
+
+async def asked_anew(place: Place, words: str, name: str = "new-call") -> str:
+    """As a channel asks: the words are stored in the moment in which the conversation begins."""
+    talk = messages(words)
+    first = place.exchanges.first((TENANT, name), talk, channel="voice")
+    opened = await place.home.opening.begin(
+        place.opened.agent,
+        tenant=TENANT,
+        user_id=USER,
+        conversation_id=name,
+        channel="chat_completions",
+        meeting_id=None,
+        turns=appended(first) if first else (),
+    )
+    situation = Situation(opened.agent, opened.key, "voice", history=talk)
+    async with aclosing(place.exchanges.answer(situation, opened, first=first)) as pieces:
+        return "".join([piece.text async for piece in pieces if isinstance(piece, TextDelta)])
+
+
+async def test_a_first_request_that_comes_twice_at_once_is_stored_and_answered_once(store: Store) -> None:
+    async with place(store, Slow("I am here.")) as here:
+        said: list[str] = []
+
+        async def asking() -> None:
+            said.append(await asked_anew(here, "Are you there?"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asking)
+            tasks.start_soon(asking)
+            here.llm.go()
+        assert said == ["I am here. "] * 2
+        assert len(here.llm.asked) == 1
+        assert await asked_anew(here, "Are you there?") == "I am here. "
+        turns = await store.turns(TENANT, "new-call")
+    assert [(turn.role, turn.generated.strip()) for turn in turns] == [
+        ("user", "Are you there?"),
+        ("agent", "I am here."),
+    ]
+
+
+async def test_the_words_that_begin_a_conversation_are_stored_before_the_model_is_asked(store: Store) -> None:
+    async with place(store, Slow("I am here.")) as here:  # noqa: SIM117 - one after the other
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asked_anew, here, "Are you there?")
+            while not here.llm.asked:
+                await anyio.lowlevel.checkpoint()
+            assert [turn.generated for turn in await store.turns(TENANT, "new-call")] == ["Are you there?"]
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_speculative_turn_leaves_nothing_but_the_words_that_were_said(store: Store) -> None:

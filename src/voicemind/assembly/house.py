@@ -263,10 +263,10 @@ class House:
         )
         return application(
             [
+                *completions.routes(),  # each route before the one that is meant is compared with the address
                 *admin.routes(),
                 *sessions.routes(),
                 *webhooks.routes(),
-                *completions.routes(),
                 *responses.routes(),
                 *Audio(self.stt, self.tts, self.roster, why_not_ready=self.why_not_ready).routes(),
                 *Description().routes(),

@@ -8,6 +8,7 @@ from voicemind.channels.chat_completions.asked import Chat
 from voicemind.channels.sse import Pieces
 from voicemind.conversation.exchange import Exchanges
 from voicemind.conversation.opening import Opened, Opening, still_open
+from voicemind.conversation.transcript import Reconciled, appended
 from voicemind.conversation.unnamed import Unnamed
 from voicemind.errors import BadRequest
 from voicemind.mind.agent import Agent
@@ -46,7 +47,7 @@ class Answering:
         Unless it `keeps`, a request without a conversation is answered and forgotten. Raises BadRequest and ConversationOver for a
         conversation that is not the caller's to go on with.
         """
-        opened = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
+        opened, first = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
         caller = chat.caller
         key = opened.key if opened else agent.mind_key(tenant, caller.person or f"anonymous-{uuid_utils.uuid7()}")
         situation = Situation(
@@ -57,10 +58,12 @@ class Answering:
             guidance=chat.guidance if self._merges_prompt else "",
             wishes=chat.wishes,
         )
-        return self._exchanges.answer(situation, opened, aloud=caller.channel == "voice", fills=streams)
+        return self._exchanges.answer(situation, opened, first=first, aloud=caller.channel == "voice", fills=streams)
 
-    async def _opened(self, tenant: str, agent: Agent, chat: Chat, *, channel: str, keeps: bool) -> Opened | None:
-        """None where nothing is kept: the answer then comes from the mind as it is."""
+    async def _opened(
+        self, tenant: str, agent: Agent, chat: Chat, *, channel: str, keeps: bool
+    ) -> tuple[Opened | None, Reconciled | None]:
+        """The conversation, and what the request means where that is new. None where nothing is kept: the answer then comes from the mind as it is."""
         caller = chat.caller
         identity = caller.conversation_id
         if not identity and keeps and self._unnamed is not None:
@@ -73,14 +76,15 @@ class Answering:
                 may_repeat=caller.channel == "voice",
             )
         if not identity:
-            return None
-        return still_open(
-            await self._opening.open(
-                agent,
-                tenant=tenant,
-                user_id=caller.person,
-                conversation_id=identity,
-                channel=channel,
-                meeting_id=caller.meeting_id,
-            )
+            return None, None
+        first = self._exchanges.first((tenant, identity), chat.history, channel=caller.channel)
+        opened = await self._opening.begin(
+            agent,
+            tenant=tenant,
+            user_id=caller.person,
+            conversation_id=identity,
+            channel=channel,
+            meeting_id=caller.meeting_id,
+            turns=appended(first) if first else (),
         )
+        return still_open(opened), first

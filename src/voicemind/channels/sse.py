@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from voicemind.channels.http import mistake_response
 from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Finished, Piece
+from voicemind.ops.connections import GONE
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +49,24 @@ class EventStream(Response):
         self._pieces, self._telling, self._at_once = pieces, telling, at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with anyio.create_task_group() as tasks, aclosing(self._pieces):
+        if GONE in scope:
+            with anyio.CancelScope() as answering:
+                unwatch = scope[GONE](answering.cancel)
+                try:
+                    await self._answer(scope, receive, send)
+                finally:
+                    unwatch()
+            return
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(until_gone, receive, tasks.cancel_scope)
+            await self._answer(scope, receive, send)
+            tasks.cancel_scope.cancel()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._pieces):
             refused = await self._say(send)
             if refused is not None:
                 await mistake_response(scope["path"], refused)(scope, receive, send)
-            tasks.cancel_scope.cancel()
 
     async def _say(self, send: Send) -> VoicemindError | None:
         """The stream; what the answer raised, where nothing has been sent."""

@@ -7,32 +7,30 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 import anyio
 import structlog
-from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from voicemind.config import Settings
 from voicemind.conversation.ending import Endings
-from voicemind.conversation.fillers import apology, filler, without_fillers
+from voicemind.conversation.fillers import apology, filler
 from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
+from voicemind.conversation.placing import NOTHING, Asked, compared, reconciled, repeated, turn_of
 from voicemind.conversation.told import fingerprint
-from voicemind.conversation.transcript import Kind, Reconciled, reconcile
+from voicemind.conversation.transcript import Reconciled
 from voicemind.errors import ClientMistake, StaleTranscript, StorageUnavailable, Superseded, VoicemindError
-from voicemind.llm.contract import Finished, Piece, TextDelta, ToolCall
+from voicemind.llm.contract import Finished, Message, Piece, TextDelta, ToolCall
+from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies, Situation
 from voicemind.store.contract import Store
-from voicemind.store.values import Call, NewTurn, Turn
+from voicemind.store.values import NewTurn
 
 log = structlog.get_logger(__name__)
 
 ROUNDS = 5
 """How often a request is placed anew where another process wrote to the same conversation meanwhile."""
-LONG_TALK = 100
-"""Turns from which on a request is compared with them in a thread: it takes milliseconds."""
 BEGIN_LIMIT_S = 20.0
 """How long a request may take to be stored; a database that is locked is waited for by the store itself."""
 STOP_LIMIT_S = 5.0
@@ -40,7 +38,6 @@ ALONE_LIMIT_S = 10.0
 """How long an answer may still go on when its conversation is to end."""
 KNOWN = 10_000
 """Conversations whose last requests are remembered."""
-MOST_SUPERSEDED = 16
 
 Name = tuple[str, str]
 
@@ -62,22 +59,6 @@ class Manners:
         return cls(settings.filler_ms / 1000 if settings.filler_ms else math.inf, settings.apologies)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The fingerprints of a conversation's last request, and of those that later ones have revised."""
-
-    last: int | None = None
-    superseded: tuple[int, ...] = ()
-
-    def then(self, request: int, *, kind: Kind) -> _Asked:
-        revised = () if self.last is None or kind not in ("revised", "continuation") else (self.last,)
-        others = [one for one in (*self.superseded, *revised) if one != request]
-        return _Asked(request, tuple(others[-MOST_SUPERSEDED:]))
-
-
-_NOTHING = _Asked()
-
-
 class Exchanges:
     """Answers requests and keeps the transcript. `running` has to be entered first."""
 
@@ -86,7 +67,7 @@ class Exchanges:
         self._tasks: TaskGroup | None = None
         self._locks: dict[Name, tuple[anyio.Lock, int]] = {}
         self._answering: dict[Name, Generation] = {}
-        self._asked: OrderedDict[Name, _Asked] = OrderedDict()
+        self._asked: OrderedDict[Name, Asked] = OrderedDict()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -95,19 +76,35 @@ class Exchanges:
             yield
             self._tasks.cancel_scope.cancel()
 
+    def first(self, name: Name, messages: Sequence[Message], *, channel: Channel) -> Reconciled | None:
+        """What a request means if its conversation is new, with turns for `begin`; None where it is known here, or nothing is said."""
+        if name in self._asked:
+            return None
+        found = compared((), messages, NOTHING, None, channel=channel)
+        return found if found.edits else None
+
     async def answer(
-        self, situation: Situation, opened: Opened | None, *, aloud: bool = False, fills: bool = False
+        self,
+        situation: Situation,
+        opened: Opened | None,
+        *,
+        first: Reconciled | None = None,
+        aloud: bool = False,
+        fills: bool = False,
     ) -> AsyncGenerator[Piece, None]:
         """The reply, piece by piece; the Finished comes after the turn is stored. Iterate under `aclosing`.
 
         The request is placed in the transcript first: asked again, it joins the answer that is on its way or gets the one that was given.
         Where everybody who takes an answer leaves early, the model is stopped and what was said is stored as interrupted. Without a
-        conversation nothing is stored. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
+        conversation nothing is stored. `first` is what the conversation was begun with, where it may have been new. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
         ConversationOver, Superseded.
         """
         said = False
         try:
-            generation, stored = await self._surely_begun(situation, opened)
+            if opened and first and opened.begun and opened.begun.is_new and self._is_unknown(_name(opened)):
+                generation, stored = self._first_begun(situation, opened, first), 0
+            else:
+                generation, stored = await self._surely_begun(situation, opened)
             words, late_s = "", math.inf
             if aloud and fills:
                 words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s
@@ -145,6 +142,23 @@ class Exchanges:
         for generation in answering:
             await _stopped(generation)
 
+    def _is_unknown(self, name: Name) -> bool:
+        return not (name in self._asked or name in self._answering or name in self._locks)
+
+    def _first_begun(self, situation: Situation, opened: Opened, first: Reconciled) -> Generation:
+        """The answer to what a conversation was made with: nothing was before it, and it is stored."""
+        self._remember(_name(opened), NOTHING.then(fingerprint(situation.history), kind=first.kind))
+        generation = Generation(situation.history)
+        assert opened.begun is not None
+        situation = replace(
+            situation,
+            history=first.history,
+            person=opened.person,
+            intent_notes=opened.intent_notes,
+            made=opened.begun.mind,
+        )
+        return self._started(generation, situation, opened, turns=opened.conversation.turns)
+
     async def _surely_begun(self, situation: Situation, opened: Opened | None) -> tuple[Generation, int]:
         """The same whether the client stays or not: what the person said last is not lost with the line."""
         try:
@@ -177,20 +191,20 @@ class Exchanges:
             await _stopped(current)
             current = None
         stored = () if is_new else await self._store.turns(tenant, identity)
-        asked = self._asked.get(name, _NOTHING)
-        found = await _reconciled(stored, situation, asked, current)
+        asked = self._asked.get(name, NOTHING)
+        found = await reconciled(stored, situation, asked, current)
         if is_new and not found.edits:  # nothing would tell that it is not empty any more
             raise StaleTranscript("not read yet")
         if found.does == "join" and current is not None:
             return current, len(stored)
         if found.does == "replay":
-            return _repeated(found.replay), len(stored)
+            return repeated(found.replay), len(stored)
         if current is not None:  # the newer history wins
             await _stopped(current)
             stored = await self._store.turns(tenant, identity)
-            found = await _reconciled(stored, situation, asked, None)
+            found = await reconciled(stored, situation, asked, None)
             if found.does == "replay":
-                return _repeated(found.replay), len(stored)
+                return repeated(found.replay), len(stored)
         before = turns = len(stored)
         if found.edits:
             turns = await self._store.revise_turns(tenant, identity, found.edits, turns=before)
@@ -199,7 +213,7 @@ class Exchanges:
         situation = replace(situation, history=found.history, person=opened.person, intent_notes=opened.intent_notes)
         return self._started(generation, situation, opened, turns=turns), before
 
-    def _remember(self, name: Name, asked: _Asked) -> None:
+    def _remember(self, name: Name, asked: Asked) -> None:
         self._asked[name] = asked
         self._asked.move_to_end(name)
         if len(self._asked) > KNOWN:
@@ -218,7 +232,7 @@ class Exchanges:
     async def _make(self, generation: Generation, situation: Situation, opened: Opened | None, turns: int) -> None:
         async def keep(said: str, calls: tuple[ToolCall, ...], broke_off: bool) -> None:
             if opened is not None and (said or (calls and not broke_off)):
-                await self._keep(_name(opened), _turn(said, calls, broke_off=broke_off), turns=turns)
+                await self._keep(_name(opened), turn_of(said, calls, broke_off=broke_off), turns=turns)
 
         try:
             await generation.run(self._reply(situation, opened, is_new=turns <= 1), keep)
@@ -228,7 +242,7 @@ class Exchanges:
 
     async def _reply(self, situation: Situation, opened: Opened | None, *, is_new: bool) -> AsyncGenerator[Piece, None]:
         """The mind's answer; one to the first words waits a moment for what is still becoming memory."""
-        if opened is not None:
+        if opened is not None and (opened.begun is None or opened.begun.pending):
             wait_s = self._endings.patience.reflection_s if is_new else 0.0
             unreflected = await self._endings.unreflected(opened, wait_s=wait_s)
             situation = replace(situation, unreflected=unreflected)
@@ -266,32 +280,3 @@ async def _stopped(generation: Generation) -> None:
     generation.stop()
     with anyio.move_on_after(STOP_LIMIT_S):
         await generation.over.wait()
-
-
-async def _reconciled(
-    stored: Sequence[Turn], situation: Situation, asked: _Asked, current: Generation | None
-) -> Reconciled:
-    compare = partial(
-        reconcile,
-        stored,
-        situation.history,
-        pending=current.messages if current else None,
-        spoken=without_fillers,
-        superseded=asked.superseded,
-        modality="speech" if situation.channel == "voice" else "text",
-    )
-    return await to_thread.run_sync(compare) if len(stored) > LONG_TALK else compare()
-
-
-def _turn(said: str, calls: tuple[ToolCall, ...], *, broke_off: bool) -> NewTurn:
-    """What is stored of an answer. Of one that broke off nobody knows what was heard, and its calls were not made."""
-    if broke_off:
-        return NewTurn("agent", said, heard=None, interrupted=True)
-    return NewTurn("agent", said, heard=said, calls=tuple(Call(call.id, call.name, call.arguments) for call in calls))
-
-
-def _repeated(turns: Sequence[Turn]) -> Generation:
-    """The answer that was given before."""
-    pieces: list[Piece] = [TextDelta(turn.generated) for turn in turns if turn.generated]
-    calls = [ToolCall(call.id, call.name, call.arguments) for turn in turns for call in turn.calls]
-    return Generation.given((*pieces, *calls, Finished("tool_calls" if calls else "stop")))

@@ -68,7 +68,7 @@ class Generation:
             if error is not self._error:
                 log.error("an answer failed", error=type(error).__name__)
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(KEEP_LIMIT_S) as limit:
+            with anyio.move_on_after(KEEP_LIMIT_S, shield=True) as limit:
                 await self._store(keep, "".join(said), tuple(calls), broke_off=finished is None)
             if limit.cancelled_caught and self._error is None:
                 self._error = StorageUnavailable("The answer could not be stored in time.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import uuid_utils
 
@@ -11,7 +12,7 @@ from voicemind.mind.agent import Agent
 from voicemind.mind.names import called
 from voicemind.mind.roster import Roster
 from voicemind.store.contract import Store
-from voicemind.store.values import Conversation, Intent, MindKey
+from voicemind.store.values import Begun, Conversation, Intent, MindKey, NewTurn
 
 MAX_ID_CHARS = 200
 MAX_SAID_CHARS = 32_000
@@ -25,6 +26,8 @@ class Opened:
     conversation: Conversation
     agent: Agent
     key: MindKey
+    begun: Begun | None = None
+    """What was found in the moment in which it began, or went on: of use for what follows at once."""
 
     @property
     def person(self) -> str:
@@ -79,6 +82,33 @@ class Opening:
         )
         _agree(conversation, agent, user_id)
         return self._opened(conversation, agent)
+
+    async def begin(
+        self,
+        agent: Agent,
+        *,
+        tenant: str,
+        user_id: str | None,
+        conversation_id: str,
+        channel: str,
+        meeting_id: str | None,
+        turns: Sequence[NewTurn],
+    ) -> Opened:
+        """The same, in one transaction with the first `turns` of a conversation that is new. Raises what `open` does."""
+        person = user_id or f"anonymous-{uuid_utils.uuid7()}"
+        begun = await self._store.begin_conversation(
+            agent.mind_key(tenant, person),
+            conversation_id,
+            user_id=person,
+            channel=channel,
+            turns=turns,
+            anonymous=user_id is None,
+            seed=agent.seed(),
+            meeting_id=meeting_id,
+        )
+        _agree(begun.conversation, agent, user_id)
+        opened = self._opened(begun.conversation, agent)
+        return replace(opened, begun=begun)
 
     async def found(self, tenant: str, conversation_id: str) -> Opened:
         """An existing conversation, ended or not. Raises UnknownConversation; UnknownAgent where its agent is gone."""

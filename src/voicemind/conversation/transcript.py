@@ -19,7 +19,7 @@ from voicemind.conversation.wording import alike, spelled
 from voicemind.llm.contract import Message
 from voicemind.mind.history import messages_of
 from voicemind.store.turn_edits import DroppedTurns, RewordedTurn, TurnEdit
-from voicemind.store.values import Modality, Turn
+from voicemind.store.values import Modality, NewTurn, Turn
 
 Kind = Literal["new", "revised", "retry", "replay", "continuation", "silence", "tool_result"]
 
@@ -43,6 +43,11 @@ class Reconciled:
     edits: tuple[TurnEdit, ...] = ()
     history: tuple[Message, ...] = ()
     replay: tuple[Turn, ...] = ()
+
+
+def appended(first: Reconciled) -> tuple[NewTurn, ...]:
+    """The turns with which a conversation begins, before which there was nothing to edit."""
+    return tuple(edit for edit in first.edits if isinstance(edit, NewTurn))
 
 
 def reconcile(

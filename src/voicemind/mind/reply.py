@@ -52,6 +52,7 @@ class Situation:
     `history` is the conversation so far, oldest first; its last message is the person's, or the result of a tool. `unreflected` are things the person said in earlier
     conversations that have not become memory yet. `person` is who talks, where the mind is not theirs alone. `guidance` is what the platform that carries the conversation wants to add.
     `intent_notes` are the agent's own for this conversation: it acts on them and never says them.
+    `made` is the mind where it was made just now, so that nobody has to read it.
     """
 
     agent: Agent
@@ -63,6 +64,7 @@ class Situation:
     guidance: str = ""
     intent_notes: str = ""
     wishes: Wishes = Wishes()
+    made: MindVersion | None = None
 
 
 class Lineup(Protocol):
@@ -137,7 +139,7 @@ class Replies:
         return self._system(situation, await self._minds.newest(situation.key))
 
     async def _messages(self, situation: Situation, llm: Llm) -> tuple[Message, ...]:
-        version = await self._minds.newest(situation.key)
+        version = situation.made or await self._minds.newest(situation.key)
         system = self._system(situation, version)
         history = tuple(situation.history)
         at = last_of_the_person(history)

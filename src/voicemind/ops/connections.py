@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import uuid_utils
@@ -16,6 +17,8 @@ SLOWEST_BYTES_A_S = 16_000
 LOOKED_AT_AGAIN_S = 1.0
 FILES = 65_536
 """Descriptors that are enough for one process."""
+GONE = "voicemind.gone"
+"""Where a request's scope holds `when_gone`: to wait for a client's going away in a task of its own costs more than most answers do."""
 SHARE_WAITING = 2
 """Of all descriptors, one in so many may belong to connections that have nothing to be answered."""
 
@@ -64,6 +67,21 @@ class TimedConnection(HttpToolsProtocol):
         self._has_head = False
         self._was_asked = False
         self._is_over = False
+        self._is_lost = False
+        self._watchers: dict[object, Callable[[], None]] = {}
+
+    def when_gone(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have this called when the client hangs up, at once where it has; what comes back takes that back."""
+        if self._is_lost:
+            call()
+        watcher = object()
+        self._watchers[watcher] = call
+        self.flow.resume_reading()  # else nobody notices: a long body paused it
+
+        def unwatch() -> None:
+            self._watchers.pop(watcher, None)
+
+        return unwatch
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -84,6 +102,9 @@ class TimedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         super().connection_lost(exc)
+        self._is_lost = True
+        for call in tuple(self._watchers.values()):
+            call()
 
     def handle_websocket_upgrade(self) -> None:
         self._leave()
@@ -92,6 +113,7 @@ class TimedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._has_all = self._has_head = False
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[GONE] = self.when_gone
 
     def on_headers_complete(self) -> None:
         self.waiting.remove(self)

@@ -16,6 +16,7 @@ from voicemind.store.reflections_contract import Reflections
 from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
     ArchivedEntry,
+    Begun,
     Conversation,
     ConversationStatus,
     Entry,
@@ -53,6 +54,21 @@ class Conversations(Protocol):
         With `meeting_id` (which must exist, else UnknownMeeting), raises InMeeting where this mind has an active or detached conversation in another meeting.
         Raises StaleVersion where something was erased since the notes of `intent` were begun, ConversationOver where the conversation of this id was erased.
         """
+        ...
+
+    async def begin_conversation(
+        self,
+        key: MindKey,
+        conversation_id: str,
+        *,
+        user_id: str,
+        channel: str,
+        turns: Sequence[NewTurn],
+        anonymous: bool = False,
+        seed: Mapping[str, Sequence[str]] | None = None,
+        meeting_id: str | None = None,
+    ) -> Begun:
+        """The same as `open_conversation`, and in the same transaction: a conversation that is made has these turns; what a first reply has to know is read."""
         ...
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:

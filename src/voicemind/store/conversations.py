@@ -19,9 +19,19 @@ from voicemind.store import minds as stored_minds
 from voicemind.store import reflections as stored_reflections
 from voicemind.store.ids import check_ids
 from voicemind.store.pages import newest_first
-from voicemind.store.tables import conversations, minds, reflections
-from voicemind.store.turns import EXISTS, OPEN, storable
-from voicemind.store.values import Conversation, ConversationStatus, Intent, MindKey, Presence, Reflection
+from voicemind.store.tables import conversations, minds, reflections, turns
+from voicemind.store.turn_edits import placed
+from voicemind.store.turns import EXISTS, OPEN, row_of, storable, storable_turn
+from voicemind.store.values import (
+    Begun,
+    Conversation,
+    ConversationStatus,
+    Intent,
+    MindKey,
+    NewTurn,
+    Presence,
+    Reflection,
+)
 
 _COLUMNS = (
     conversations.c.tenant,
@@ -41,10 +51,10 @@ _COLUMNS = (
     conversations.c.recording,
     conversations.c.records,
 )
+_NAMES = tuple(column.name for column in _COLUMNS)
 _ONE = sa.select(*_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id == sa.bindparam("id")
 )
-_NEW = sa.insert(conversations)
 _ONE_LOCKED = _ONE.with_for_update()
 _STALE = (
     sa.select(*_COLUMNS)
@@ -66,6 +76,7 @@ class Opening:
     seed: Mapping[str, Sequence[str]]
     meeting_id: str | None = None
     intent: Intent = field(default_factory=Intent)
+    turns: tuple[NewTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +110,16 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
 
     Raises UnknownMeeting, InMeeting, StaleVersion; ConversationOver where the one of this id was erased.
     """
+    return begun(connection, opening).conversation
+
+
+def begun(connection: Connection, opening: Opening) -> Begun:
+    """The same, with its first turns where it did not exist."""
     tenant = opening.key.tenant
     if straight.first(connection, EXISTS, tenant=tenant, id=opening.conversation_id):
-        return one(connection, tenant, opening.conversation_id)
+        known = one(connection, tenant, opening.conversation_id)
+        pending = stored_reflections.pending(connection, opening.key)
+        return Begun(known, is_new=False, mind=None, pending=pending)
     tombstones.check_conversation(connection, tenant, opening.conversation_id)
     if opening.intent.erasures_seen is not None:
         erasure.none_since(connection, tenant, seen=opening.intent.erasures_seen)
@@ -109,7 +127,11 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
     if opening.meeting_id is not None:
         stored_meetings.one(connection, tenant, opening.meeting_id, keep=True)
     people.ensure(connection, tenant, opening.user_id, anonymous=opening.anonymous, now=now)
-    mind_id = stored_minds.ensure(connection, opening.key, seed=opening.seed)
+    mind_id, mind, pending = stored_minds.id_of(connection, opening.key), None, 0
+    if mind_id is None:
+        mind_id, mind = stored_minds.made(connection, opening.key, seed=opening.seed)
+    else:
+        pending = stored_reflections.pending(connection, opening.key)
     if opening.meeting_id is not None:
         _check_free(connection, opening, mind_id=mind_id)
     made = Conversation(
@@ -124,9 +146,13 @@ def opened(connection: Connection, opening: Opening) -> Conversation:
         anonymous=opening.anonymous,
         meeting_id=opening.meeting_id,
         intent_notes=storable(opening.intent.notes),
+        turns=len(opening.turns),
     )
-    connection.execute(_NEW, {column.name: getattr(made, column.name) for column in _COLUMNS})
-    return made
+    straight.insert(connection, conversations, [{name: getattr(made, name) for name in _NAMES}])
+    if opening.turns:
+        said = (storable_turn(placed(turn, seq=seq, now=now)) for seq, turn in enumerate(opening.turns, 1))
+        straight.insert(connection, turns, [row_of(tenant, made.id, turn) for turn in said])
+    return Begun(made, is_new=True, mind=mind, pending=pending)
 
 
 def one(connection: Connection, tenant: str, conversation_id: str) -> Conversation:

@@ -49,15 +49,23 @@ _NUMBER_LOCKED = sa.select(minds.c.version).where(minds.c.id == sa.bindparam("mi
 
 def ensure(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> str:
     """The id of the mind; a mind that is new gets version 1 with an entry for each text of `seed`."""
-    existing = id_of(connection, key)
-    if existing is not None:
-        return existing
-    mind_id = str(uuid7())
-    row = {"id": mind_id, "tenant": key.tenant, "agent": key.agent, "user_id": key.user_id, "version": 1}
-    connection.execute(sa.insert(minds), {**row, "created_at": utc_now()})
-    blocks = {label: tuple(Entry(id=str(uuid7()), text=text) for text in texts) for label, texts in seed.items()}
-    _write(connection, key.tenant, mind_id, version=NewVersion(0, "preset", blocks))
-    return mind_id
+    return id_of(connection, key) or made(connection, key, seed=seed)[0]
+
+
+def made(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> tuple[str, MindVersion]:
+    """The id and version 1 of a mind that did not exist: nothing of it is there to be looked for."""
+    mind_id, now = str(uuid7()), utc_now()
+    row = {"id": mind_id, **named(key), "version": 1, "created_at": now}
+    straight.insert(connection, minds, [row])
+    blocks = {
+        label: tuple(Entry(id=str(uuid7()), text=storable(text)) for text in texts) for label, texts in seed.items()
+    }
+    fresh = [entry for block in blocks.values() for entry in block]
+    if fresh:
+        straight.insert(connection, entries, [_entry_row(key.tenant, mind_id, entry, number=1) for entry in fresh])
+    version = NewVersion(0, "preset", blocks)
+    straight.insert(connection, mind_versions, [_version_row(key.tenant, mind_id, version, now=now)])
+    return mind_id, MindVersion(key, 1, "preset", now, blocks)
 
 
 def ensured(connection: Connection, key: MindKey, *, seed: Mapping[str, Sequence[str]]) -> MindVersion:
@@ -158,21 +166,36 @@ def _write(connection: Connection, tenant: str, mind_id: str, *, version: NewVer
     number = version.parent + 1
     given = [entry for block in (*version.blocks.values(), *version.archive.values()) for entry in block]
     _add_entries(connection, tenant, mind_id, given=given, number=number)
-    connection.execute(
-        sa.insert(mind_versions).values(
-            mind_id=mind_id,
-            number=number,
-            tenant=tenant,
-            author=version.author,
-            created_at=utc_now(),
-            content={label: [entry.id for entry in block] for label, block in version.blocks.items()},
-            notes=storable(version.notes),
-            conversation_id=version.conversation_id,
-            changes=[_change_row(change) for change in version.changes],
-            restores=version.restores,
-        )
-    )
+    straight.insert(connection, mind_versions, [_version_row(tenant, mind_id, version, now=utc_now())])
     archive.moved(connection, tenant, mind_id, version=version)
+
+
+def _version_row(tenant: str, mind_id: str, version: NewVersion, *, now: datetime) -> dict[str, Any]:
+    return {
+        "mind_id": mind_id,
+        "number": version.parent + 1,
+        "tenant": tenant,
+        "author": version.author,
+        "created_at": now,
+        "content": {label: [entry.id for entry in block] for label, block in version.blocks.items()},
+        "notes": storable(version.notes),
+        "conversation_id": version.conversation_id,
+        "changes": [_change_row(change) for change in version.changes],
+        "restores": version.restores,
+    }
+
+
+def _entry_row(tenant: str, mind_id: str, entry: Entry, *, number: int) -> dict[str, Any]:
+    return {
+        "mind_id": mind_id,
+        "tenant": tenant,
+        "id": entry.id,
+        "text": storable(entry.text),
+        "version": number,
+        "origins": list(entry.origins),
+        "at": entry.at,
+        "cue": storable(entry.cue),
+    }
 
 
 def _change_row(change: Change) -> dict[str, Any]:
@@ -196,21 +219,7 @@ def _add_entries(connection: Connection, tenant: str, mind_id: str, *, given: It
     fresh = [entry for entry in by_id.values() if entry.id not in known]
     of = {"mind_id": mind_id, "tenant": tenant}
     if fresh:
-        connection.execute(
-            sa.insert(entries),
-            [
-                {
-                    **of,
-                    "id": entry.id,
-                    "text": storable(entry.text),
-                    "version": number,
-                    "origins": list(entry.origins),
-                    "at": entry.at,
-                    "cue": storable(entry.cue),
-                }
-                for entry in fresh
-            ],
-        )
+        straight.insert(connection, entries, [_entry_row(tenant, mind_id, entry, number=number) for entry in fresh])
     rests_on = [
         {
             **of,

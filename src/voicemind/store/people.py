@@ -21,7 +21,6 @@ _TALKS = (
     .label("conversations")
 )
 _KNOWN = sa.select(users.c.id).where(users.c.tenant == sa.bindparam("tenant"), users.c.id == sa.bindparam("id"))
-_NEW = sa.insert(users)
 _ALL = sa.select(users, _TALKS).where(users.c.tenant == sa.bindparam("tenant"))
 
 
@@ -36,7 +35,8 @@ def one(connection: Connection, tenant: str, user_id: str) -> User:
 def ensure(connection: Connection, tenant: str, user_id: str, *, anonymous: bool, now: datetime) -> None:
     """Make the person where we did not know them."""
     if straight.first(connection, _KNOWN, tenant=tenant, id=user_id) is None:
-        connection.execute(_NEW, {"tenant": tenant, "id": user_id, "anonymous": anonymous, "created_at": now})
+        made = {"tenant": tenant, "id": user_id, "anonymous": anonymous, "created_at": now}
+        straight.insert(connection, users, [made])
 
 
 def listed(connection: Connection, tenant: str, *, after: str | None, limit: int) -> tuple[User, ...]:

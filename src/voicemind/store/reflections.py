@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from voicemind.clock import utc_now
 from voicemind.errors import UnknownConversation
 from voicemind.store import minds as stored_minds
+from voicemind.store import straight
 from voicemind.store.tables import ID_LENGTH, conversations, minds, reflections
 from voicemind.store.turns import PENDING, storable
 from voicemind.store.values import MindKey, NewVersion, Reflection, ReflectionStatus
@@ -50,6 +51,10 @@ _PENDING = (
         minds.c.user_id == sa.bindparam("user_id"),
         reflections.c.status.in_(PENDING),
     )
+)
+_SQLITE_PENDING = (
+    "SELECT count(*) FROM minds JOIN reflections ON reflections.mind_id = minds.id WHERE minds.tenant = :tenant "
+    "AND minds.agent = :agent AND minds.user_id = :user_id AND reflections.status IN ('waiting', 'running')"
 )
 
 
@@ -182,6 +187,8 @@ def retried(connection: Connection, *, tenant: str, conversation_id: str) -> Ref
 def pending(connection: Connection, key: MindKey) -> int:
     """How many on this mind are waiting or running."""
     named = {"tenant": key.tenant, "agent": key.agent, "user_id": key.user_id}
+    if straight.is_possible(connection):
+        return int(straight.rows(connection, _SQLITE_PENDING, **named)[0][0])
     return int(connection.execute(_PENDING, named).scalar_one())
 
 

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 
 from voicemind.clock import utc_now
 from voicemind.errors import StaleTranscript, UnknownConversation, VoicemindError
+from voicemind.store import straight
 from voicemind.store.tables import conversations, reflections, turns
 from voicemind.store.turn_edits import DroppedTurns, TurnEdit, applied, placed
-from voicemind.store.turns import COLUMNS, INSERT, LOCK, OPEN, refusal, row_of, storable_turn, turn_of
+from voicemind.store.turns import COLUMNS, INSERT, OPEN, locked, refusal, row_of, storable_turn, turn_of
 from voicemind.store.values import NewTurn, Turn
 
 _TURNS = (
@@ -128,8 +129,8 @@ def _revise_for(
     connection: Connection, tenant: str, revisions: Mapping[int, Revise]
 ) -> dict[int, int | VoicemindError]:
     ids = sorted({revise.conversation_id for revise in revisions.values()})
-    found = {row.id: row for row in connection.execute(LOCK, {"tenant": tenant, "ids": ids})}
-    open_turns = {row.id: row.turns for row in found.values() if row.status in OPEN}
+    found = locked(connection, tenant, ids)
+    open_turns = {name: count for name, (status, count) in found.items() if status in OPEN}
     edited = {revise.conversation_id for revise in revisions.values() if not revise.only_adds} & open_turns.keys()
     read = _read(connection, tenant, edited) if edited else {}
     now = utc_now()
@@ -215,6 +216,10 @@ def _write(connection: Connection, tenant: str, revisions: Mapping[str, _Revised
         {"of_tenant": tenant, "of_id": name, "count": revised.count, "now": now}
         for name, revised in sorted(revisions.items())
     ]
-    for statement, rows in ((_CUT, cuts), (_CHANGE, changes), (INSERT, inserts), (_COUNT, counts)):
+    for statement, rows in ((_CUT, cuts), (_CHANGE, changes)):
         if rows:
-            connection.execute(statement, rows)
+            straight.change(connection, statement, rows)
+    if inserts:
+        straight.insert(connection, turns, inserts)
+    if counts:
+        straight.change(connection, _COUNT, counts)

@@ -11,6 +11,7 @@ from voicemind.store import conversations, reflections, revisions, turns
 from voicemind.store.connected import Connected
 from voicemind.store.turn_edits import TurnEdit
 from voicemind.store.values import (
+    Begun,
     Conversation,
     ConversationStatus,
     Intent,
@@ -44,6 +45,24 @@ class SqlConversations(Connected):
         )
         conversations.check(opening)
         return await self._write(partial(conversations.opened, opening=opening))
+
+    async def begin_conversation(
+        self,
+        key: MindKey,
+        conversation_id: str,
+        *,
+        user_id: str,
+        channel: str,
+        turns: Sequence[NewTurn],
+        anonymous: bool = False,
+        seed: Mapping[str, Sequence[str]] | None = None,
+        meeting_id: str | None = None,
+    ) -> Begun:
+        opening = conversations.Opening(
+            key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, turns=tuple(turns)
+        )
+        conversations.check(opening)
+        return await self._write(partial(conversations.begun, opening=opening))
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
         return await self._read(partial(conversations.one, tenant=tenant, conversation_id=conversation_id))

@@ -33,13 +33,17 @@ COLUMNS = (
     turns.c.timings_ms,
     turns.c.calls,
 )
-LOCK = (
+_LOCK = (
     sa.select(conversations.c.id, conversations.c.status, conversations.c.turns)
     .where(
         conversations.c.tenant == sa.bindparam("tenant"), conversations.c.id.in_(sa.bindparam("ids", expanding=True))
     )
     .order_by(conversations.c.id)
     .with_for_update()
+)
+_SQLITE_COUNTS = (
+    "SELECT conversations.id, status, turns FROM json_each(:ids) AS asked "
+    "CROSS JOIN conversations ON conversations.tenant = :tenant AND conversations.id = asked.value"
 )
 INSERT = sa.insert(turns)
 _COUNT = (
@@ -154,8 +158,8 @@ def unreflected_turns(connection: Connection, key: MindKey, *, limit: int) -> tu
 
 def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Append]) -> dict[int, Turn | VoicemindError]:
     ids = sorted({append.conversation_id for append in appends.values()})
-    found = {row.id: row for row in connection.execute(LOCK, {"tenant": tenant, "ids": ids})}
-    counts = {row.id: row.turns for row in found.values() if row.status in OPEN}
+    found = locked(connection, tenant, ids)
+    counts = {name: count for name, (status, count) in found.items() if status in OPEN}
     now = utc_now()
     outcomes: dict[int, Turn | VoicemindError] = {}
     rows: list[dict[str, Any]] = []
@@ -169,7 +173,7 @@ def _append_for(connection: Connection, tenant: str, appends: Mapping[int, Appen
         outcomes[index] = stored
         rows.append(row_of(tenant, name, stored))
     if rows:
-        connection.execute(INSERT, rows)
+        straight.insert(connection, turns, rows)
         _count(connection, tenant, Counter(row["conversation_id"] for row in rows), now=now)
     return outcomes
 
@@ -179,6 +183,15 @@ def _count(connection: Connection, tenant: str, added: Counter[str], *, now: dat
     for number in sorted(set(added.values())):
         ids = sorted(name for name, grown in added.items() if grown == number)
         connection.execute(_COUNT, {"of_tenant": tenant, "ids": ids, "added": number, "now": now})
+
+
+def locked(connection: Connection, tenant: str, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The status of each conversation that there is and its number of turns, which nobody else changes until this transaction ends."""
+    if straight.is_possible(connection):
+        found = straight.rows(connection, _SQLITE_COUNTS, tenant=tenant, ids=straight.listed(ids))
+        return {name: (status, count) for name, status, count in found}
+    rows = connection.execute(_LOCK, {"tenant": tenant, "ids": ids})
+    return {row.id: (row.status, row.turns) for row in rows}
 
 
 def refusal(*, known: bool) -> VoicemindError:

@@ -165,6 +165,19 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What beginning a conversation, or going on with it, found in one moment.
+
+    `is_new`: it was made, with its first turns. `mind` is the mind where that was made too. `pending`: reflections on it that wait or run.
+    """
+
+    conversation: Conversation
+    is_new: bool
+    mind: MindVersion | None
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """Notes of an agent for itself, on their way into a conversation.
 

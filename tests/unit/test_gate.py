@@ -84,7 +84,9 @@ def test_an_utterance_that_was_ended_between_two_windows_is_over() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.7]), st.booleans(), st.sampled_from([0, 96])), max_size=80)
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.7]), st.booleans(), st.sampled_from([0, 96])), max_size=80
+    )
 )
 def test_nothing_happens_with_a_window_that_is_dull(sequence: list[tuple[float, bool, int]]) -> None:
     gate = SpeechGate(GateLimits(longest_ms=1600, long_ms=800))

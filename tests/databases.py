@@ -15,7 +15,6 @@ from tests import templates
 
 from voicemind.store.sql import SqlStore
 
-
 LESS_CAREFUL = ("fsync", "full_page_writes", "synchronous_commit")
 """No test cuts the power: what a killed process has written is there all the same."""
 TEMPLATE = "voicemind_template"

@@ -126,7 +126,9 @@ async def test_an_ordinary_start_does_not_load_alembic(bare_sqlite_url: str) -> 
         assert "alembic" not in sys.modules
     """)
     finished = await anyio.to_thread.run_sync(
-        lambda: subprocess.run([sys.executable, "-c", script, bare_sqlite_url], capture_output=True, timeout=60, check=False)
+        lambda: subprocess.run(
+            [sys.executable, "-c", script, bare_sqlite_url], capture_output=True, timeout=60, check=False
+        )
     )
     assert finished.returncode == 0, finished.stderr.decode()
 

@@ -24,6 +24,7 @@ from benchmarks.sessions_runs import ASK_MS, CYCLE_MS, FloodKind, Load
 from benchmarks.sessions_servers import SCRIPT_MS, Target, echo, ours, pipecat
 from benchmarks.sessions_sound import speech
 from benchmarks.watching import resident_mb
+from voicemind.engines.cascade.endpoint import EndpointLimits
 
 ROUNDS = 3
 PEOPLE = 50
@@ -120,18 +121,10 @@ async def _idle_memory(bench: Bench, target: Target) -> Result:
 
 
 async def _turns(bench: Bench) -> Result:
-    """2 and 5: conversations of fifty people; what comes after the silence that ends a sentence, without thinking early."""
+    """2 and 5: conversations of fifty people, without thinking early; above the scripts and the silence that the endpoint asks for, not the one it waited."""
     target = await bench.ours("turns", early_thinking="false")
     scripts = bench.load.talks(target, chunk_ms=20, ask=ASK_MS)
-    alone = await bench.load.run(
-        target,
-        bench.load.talks(target, chunk_ms=20, cycle_ms=5_000, speech_ms=WHOLE_MS, interrupt=4_800),
-        people=3,
-        warm_s=1,
-        for_s=12,
-    )
-    quick = min(alone.turns, default=math.nan)
-    silence = math.floor((quick - SCRIPT_MS) / 20) * 20
+    silence = EndpointLimits().over_ms
     rounds = [await bench.load.run(target, scripts, people=PEOPLE, warm_s=8, for_s=CYCLE_MS / 1000) for _ in range(2)]
     return {
         "endpoint_silence_ms": silence,

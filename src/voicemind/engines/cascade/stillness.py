@@ -47,10 +47,13 @@ class Stillness:
         self._last.append(window)
 
     def ms(self) -> int:
-        """For how long it has been silent; what is longer than REMEMBERED_MS is not told."""
+        """For how long it has been silent: since the middle of the step in which the sound stopped. What is longer than REMEMBERED_MS is not told."""
         powers = _powers(b"".join(self._last))
         loud = np.flatnonzero(powers > self._limit)
-        return int(powers.size - 1 - loud[-1] if loud.size else powers.size) * STEP_MS
+        if not loud.size:
+            return powers.size * STEP_MS
+        steps = int(powers.size - 1 - loud[-1])
+        return steps * STEP_MS + STEP_MS // 2 if steps else 0
 
     def goes_on(self, samples: bytes) -> bool:
         """Whether this is silence too."""

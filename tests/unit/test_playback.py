@@ -80,6 +80,7 @@ def test_a_client_that_tells_of_less_after_a_reply_went_on_takes_nothing_back() 
 )
 def test_no_more_is_ever_played_than_was_sent(steps: list[tuple[str, int]]) -> None:
     playback, now, held = Playback(RATE), 50.0, False
+    most = 0
     for step, amount in steps:
         match step:
             case "send":
@@ -96,7 +97,24 @@ def test_no_more_is_ever_played_than_was_sent(steps: list[tuple[str, int]]) -> N
             case _:
                 now += amount / 1000
         assert 0 <= playback.position(now) <= playback.pace.position
-        assert 0 <= playback.played(now) <= playback.position(now)
+        most = max(most, playback.pace.position)
+        assert 0 <= playback.played(now) <= most
+
+
+def test_what_a_client_played_after_the_cut_and_before_it_knew_counts_also_where_the_reply_has_gone_on() -> None:
+    for told_s in (105.5, 106.0):
+        playback = playing(5000)
+        playback.told(900, now=100.9)
+        playback.stop(101.0)
+        assert playback.owes_word()
+        if told_s == 106.0:
+            playback.go_on(950, now=105.9)
+            playback.pace.sent(500, now=105.9)
+        playback.told(1300, now=told_s)
+        assert not playback.owes_word()
+        assert playback.played(told_s) == 1300
+        playback.told(99_999, now=told_s)
+        assert playback.played(told_s) == 5000, "more than was out is not believed"
 
 
 def test_a_tape_reads_across_pieces_and_again_from_where_it_is_wound_back_to() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,15 @@ def test_numbers_are_words_without_digits(number: int) -> None:
 @given(st.integers(1000, 2999))
 def test_years_differ(number: int) -> None:
     assert year(number) != year(number + 1)
+
+
+@pytest.mark.parametrize(
+    "clause", ["and I will tell you all about it now, ", " and I will. ", "*and* I will tell you 5 times. "]
+)
+def test_each_word_has_its_own_place_in_what_is_said_also_between_spaces_that_are_not(clause: str) -> None:
+    spoken = Reader("").read(clause)
+    for word in ("and", "I", "will"):
+        written, said = re.search(rf"\b{word}\b", clause), re.search(rf"\b{word}\b", spoken.text)
+        assert written
+        assert said
+        assert (spoken.at(written.start()), spoken.at(written.end())) == said.span()

@@ -1,26 +1,22 @@
 /** One person's talk with one agent, from Start to what was remembered: joins the connection, the voice and the thread. */
 import type { OpenSounds } from '../sound/audio.ts';
-import { NoMicrophone, type MicrophoneProblem } from '../sound/microphone.ts';
+import type { MicrophoneProblem } from '../sound/microphone.ts';
 import { Refused, type Agent, type Api, type Channel, type VoiceSession } from './api.ts';
 import { hasEnded, wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
 import { Line, type LineListener } from './line.ts';
 import { Memory } from './memory.svelte.ts';
+import { DRAINING, NO_MICROPHONE, noticeOf, obstacleIn, stopsRecording, type Notice } from './notices.ts';
 import { messageId } from './outbox.ts';
 import { shownIn, type Phase, type Shown } from './phases.ts';
 import { emptyThread, grow, type Happening, type Thread } from './thread.ts';
 import type { OpenTransport } from './transport.ts';
 import { Voice } from './voice.svelte.ts';
-import type { AgentState, ReplySound, ServerEvent } from './wire.ts';
+import { dryReport, type AgentState, type ReplySound, type ServerEvent } from './wire.ts';
 
 export interface Means {
   api: Api;
   openTransport: OpenTransport;
   openSounds: OpenSounds;
-}
-
-export interface Notice {
-  title: string;
-  advice?: string;
 }
 
 /** Where the time of a reply went, by the names of the server. */
@@ -29,7 +25,6 @@ export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
 const TIMINGS_KEPT = 50;
 /** Reasons for which a session is over, but not its conversation: the close code says more. */
 const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
-const DRAINING: Notice = { title: 'The server is about to restart.', advice: 'What is being said is finished first; then the conversation goes on by itself.' };
 
 export class Talk implements LineListener {
   readonly voice: Voice;
@@ -46,6 +41,8 @@ export class Talk implements LineListener {
   needsKeyFor: (() => void) | null = $state.raw(null);
   /** 1 for who comes next; null for who does not wait. */
   placeInQueue: number | null = $state(null);
+  /** Whether what is said is recorded. */
+  recording = $state(false);
   /** Of the last replies, oldest first. */
   timings: readonly Timing[] = $state.raw([]);
 
@@ -68,9 +65,9 @@ export class Talk implements LineListener {
       frame: (frame) => {
         if (this.#talks) this.#line?.sendSound(frame);
       },
-      ranDry: (dry) => this.#line?.send({ type: 'metrics', ...dry }),
+      ranDry: (dry) => this.#line?.send(dryReport(dry)),
       microphoneGone: () => {
-        this.notice = { title: 'The microphone went away.', advice: 'You can go on by typing, or end and start again with another microphone.' };
+        this.notice = NO_MICROPHONE;
       },
     });
   }
@@ -205,6 +202,7 @@ export class Talk implements LineListener {
         this.phase = 'talking';
         this.closing = null;
         this.placeInQueue = null;
+        this.recording = event.recording;
         break;
       case 'state':
       case 'resumed':
@@ -240,7 +238,8 @@ export class Talk implements LineListener {
         this.notice = DRAINING;
         break;
       case 'error':
-        this.notice = { title: event.message };
+        this.notice = noticeOf(event);
+        if (stopsRecording(event)) this.recording = false;
         break;
       case 'complete':
         if (!GOES_ON.has(event.reason)) this.#complete();
@@ -311,12 +310,12 @@ export class Talk implements LineListener {
   }
 
   #explain(error: unknown, again: () => void): void {
-    if (error instanceof NoMicrophone) this.microphoneProblem = error.problem;
-    else if (error instanceof Refused && error.status === 401) this.needsKeyFor = again;
-    else if (error instanceof Refused) this.notice = { title: error.message };
+    const obstacle = obstacleIn(error);
+    if (obstacle.is === 'microphone') this.microphoneProblem = obstacle.problem;
+    else if (obstacle.is === 'key') this.needsKeyFor = again;
     else {
-      console.error(error);
-      this.notice = { title: 'This browser could not start the conversation.', advice: 'Reload the page, or try a current Chrome, Edge, Firefox or Safari.' };
+      if (!obstacle.known) console.error(error);
+      this.notice = obstacle.notice;
     }
   }
 
@@ -326,5 +325,6 @@ export class Talk implements LineListener {
     this.#line = null;
     this.#cut = null;
     this.placeInQueue = null;
+    this.recording = false;
   }
 }

@@ -9,7 +9,7 @@ export type AgentState = 'waking' | 'listening' | 'thinking' | 'speaking';
 export type ToolStatus = 'running' | 'ok' | 'error';
 
 export type ServerEvent =
-  | ({ type: 'ready'; conversationId: string; agentName: string; channel: string; binary: boolean } & SessionKey)
+  | ({ type: 'ready'; conversationId: string; agentName: string; channel: string; binary: boolean; recording: boolean } & SessionKey)
   | { type: 'state'; state: AgentState }
   /** `id` is that of the typed message; empty for what was spoken. */
   | { type: 'transcript'; text: string; final: boolean; turn: number | null; id: string }
@@ -95,6 +95,19 @@ export function decodeSound(frame: ArrayBuffer): ReplySound {
   return { generation: view.getUint32(4, true), position: view.getUint32(8, true), rateHz, samples: samplesOf(view, HEADER_BYTES) };
 }
 
+/** What a `metrics` message may hold at most; more is refused. */
+const MOST_UNDERRUNS = 10_000;
+const MOST_GAP_MS = 600_000;
+
+/** What ran dry, as the server takes it: whatever was measured, it is no reason to refuse the message. */
+export function dryReport({ underruns, gapMs }: { underruns: number; gapMs: number }): Extract<ClientMessage, { type: 'metrics' }> {
+  return { type: 'metrics', underruns: Math.round(within(underruns, MOST_UNDERRUNS)), gapMs: within(gapMs, MOST_GAP_MS) };
+}
+
+function within(value: number, most: number): number {
+  return Number.isNaN(value) ? 0 : Math.min(Math.max(value, 0), most);
+}
+
 /** One text frame of the server. Throws BadMessage when it is none. */
 export function parseEvent(frame: string): Numbered {
   const message = parseObject(frame);
@@ -117,6 +130,7 @@ const READERS: { [Type in Named]: (data: Fields) => Extract<ServerEvent, { type:
     agentName: data.text('agentName'),
     channel: data.text('channel'),
     binary: data.claim('binary'),
+    recording: data.claim('recording'),
   }),
   state: (data) => ({ type: 'state', state: agentState(data.text('state')) }),
   transcript: (data) => ({

@@ -57,7 +57,7 @@ class Bench {
 
   ready(resumableForS = 120): void {
     this.socket.listener.opened();
-    this.tell(1, { type: 'ready', sessionId: 's', secret: 'key', resumableForS, conversationId: 'c', agentName: 'A', channel: 'voice', binary: true });
+    this.tell(1, { type: 'ready', sessionId: 's', secret: 'key', resumableForS, conversationId: 'c', agentName: 'A', channel: 'voice', binary: true, recording: false });
   }
 
   resumed(missed = 0): void {

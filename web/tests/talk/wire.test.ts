@@ -42,7 +42,7 @@ describe('a frame of a reply', () => {
 describe('an event', () => {
   test('of every type of the protocol is read', () => {
     const ready = { sessionId: 's', conversationId: 'c', conversationDetailId: 'c', agentId: 'a', agentName: 'Ada', channel: 'voice', inputRate: 16_000, outputRate: 24_000, encoding: 'pcm_s16le', binary: true, secret: 'key', resumableForS: 120 };
-    expect(read('ready', ready)).toEqual({ type: 'ready', sessionId: 's', secret: 'key', resumableForS: 120, conversationId: 'c', agentName: 'Ada', channel: 'voice', binary: true });
+    expect(read('ready', ready)).toEqual({ type: 'ready', sessionId: 's', secret: 'key', resumableForS: 120, conversationId: 'c', agentName: 'Ada', channel: 'voice', binary: true, recording: false });
     expect(read('state', { state: 'thinking' })).toEqual({ type: 'state', state: 'thinking' });
     expect(read('transcript', { text: 'Hi', final: true, turn: 3 })).toEqual({ type: 'transcript', text: 'Hi', final: true, turn: 3, id: '' });
     expect(read('transcript', { text: 'H', final: false })).toMatchObject({ final: false, turn: null });

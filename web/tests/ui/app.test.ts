@@ -439,3 +439,25 @@ describe('after', () => {
     expect(world.microphonesOpen).toBe(0);
   });
 });
+
+describe('recording', () => {
+  test('a recording is marked, and where it stops the mark goes and the talk goes on', async () => {
+    await choose();
+    await fireEvent.click(screen.getByTestId('start'));
+    await waitFor(() => expect(world.transportsOpen).toBe(1));
+    world.ready({ recording: true });
+    await screen.findByTestId('recording');
+    await noViolations();
+    world.tell({ type: 'error', code: 'recording_stopped', message: 'The recording has stopped. The conversation goes on.' });
+    expect((await screen.findByTestId('notice')).textContent).toContain('not recorded');
+    expect(screen.queryByTestId('error')).toBeNull();
+    expect(screen.queryByTestId('recording')).toBeNull();
+    expect(state()).toBe('listening');
+    await noViolations();
+  });
+
+  test('a talk that is not recorded has no mark', async () => {
+    await talking();
+    expect(screen.queryByTestId('recording')).toBeNull();
+  });
+});

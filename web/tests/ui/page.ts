@@ -92,9 +92,9 @@ export class World {
     this.connection.event({ event, sequence });
   }
 
-  ready(): void {
+  ready({ recording = false }: { recording?: boolean } = {}): void {
     this.connection.opened();
-    this.tell({ type: 'ready', sessionId: 's', secret: 'key', resumableForS: 120, conversationId: 'c1', agentName: 'Clara', channel: 'voice', binary: true });
+    this.tell({ type: 'ready', sessionId: 's', secret: 'key', resumableForS: 120, conversationId: 'c1', agentName: 'Clara', channel: 'voice', binary: true, recording });
   }
 
   /** The socket is gone, without a word unless there is a code. */

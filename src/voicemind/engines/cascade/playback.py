@@ -28,15 +28,26 @@ class Playback:
         self._told_at = 0.0
         self._lag = 0
         self._again = 0
-        """Samples of the stream that were said again."""
+        """Samples of the stream that were said again; below 0 where the client had played on after the cut, and need not be given that again."""
         self._floor = 0
         """What of the stream was taken for played when the reply went on: told of less after that, it is nevertheless not said a third time."""
+        self._cut: tuple[int, int, float] | None = None
+        """Of the last cut: how much of the stream was out, how much of that had been said again, and the moment. Until the client throws it away, it plays on."""
+        self._cut_at = self._reached = 0
+        """Where the stream was cut; what of the reply has certainly sounded."""
 
     def told(self, ms: float, now: float) -> None:
         """The client says how much has left its loudspeaker. It never takes anything back, and is not believed to be ahead of what it was sent."""
         if not ms >= 0:
             return
         samples = int(min(ms, LONGEST_REPLY_MS) / 1000 * self._rate_hz)
+        by_pace = self.pace.played(now)
+        if self._cut and samples > by_pace:
+            out, again, cut_at = self._cut
+            most = min(out, self._cut_at + int((now - cut_at) * self._rate_hz))
+            self._reached = max(self._reached, min(samples, most) - again)
+        else:
+            self._reached = max(self._reached, min(samples, by_pace) - self._again)
         self._told = self._most_told = max(self._most_told, samples)
         self._ever_told = True
         self._told_at = now
@@ -52,7 +63,11 @@ class Playback:
 
     def played(self, now: float) -> int:
         """How much of the reply has sounded."""
-        return self.position(now) - self._again
+        return max(self._reached, self.position(now) - self._again)
+
+    def owes_word(self) -> bool:
+        """Whether a client that tells how far it plays has not told how far it had played when it was cut."""
+        return self._ever_told and self._told is None
 
     def reached_end(self, now: float) -> bool:
         """Whether all that was sent may be taken for heard, once it has had its time: a client that tells must have told of nearly all of it, one that
@@ -62,7 +77,9 @@ class Playback:
 
     def stop(self, now: float) -> None:
         """The client throws away what it has not played; it may still tell that this was more than is known."""
-        self._settle(self.position(now))
+        position = self.position(now)
+        self._cut, self._cut_at = (self.pace.position, self._again, now), position
+        self._settle(position)
 
     def go_on(self, begin: int, now: float) -> None:
         """What comes next in the stream is the reply from sample `begin` on."""

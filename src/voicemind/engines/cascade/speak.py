@@ -9,6 +9,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from voicemind.clock import monotonic_s
+from voicemind.engines.cascade.asked import Times
 from voicemind.engines.cascade.bell import Bell
 from voicemind.engines.cascade.clauses import ClauseCutter
 from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
@@ -32,6 +33,8 @@ HURRY_S = 1.5
 """How little sound may be left before a shorter clause will do: what is written next has to be made first."""
 SHOWN_AHEAD_CHARS = 2_000
 """How much of a reply without a voice is thought of before it may be shown."""
+WORD_S = 0.5
+"""How long a reply that goes on waits for the client's word on how much of it has sounded."""
 KEPT_S = 6.0
 """How long sound is kept after it was sent: what was cut within it can be said again."""
 
@@ -68,16 +71,15 @@ class SpokenReply:
         """Whether it failed before it was released."""
         self._scene, self._tts, self._voice = scene, tts, voice
         self._rate_hz = tts.rate_hz if tts else 1
-        self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
-        self._early, self._waits, self._held = waits, waits, False
+        self._times = Times(asked_at, heard_at, endpoint_ms, is_early=waits)
+        self._waits, self._held = waits, False
         self._reader = Reader("en" if tts and tts.languages == ("en",) else "")
-        self._playback = Playback(self._rate_hz)
-        self._tape = Tape()
+        self._playback, self._tape = Playback(self._rate_hz), Tape()
         self._clauses: list[SpokenClause] = []
         self._text = self._shown = ""
-        self._clauses_shown = 0
-        self._unmade = 0
-        self._moments: dict[str, float] = {}
+        self._clauses_shown = self._unmade = 0
+        self._goes_on_at: float | None = None
+        """Where it is held and is to go on: when at the latest."""
         self._to_send, self._to_make = Bell(), Bell()
         self._all_made = self._finished = False
 
@@ -86,7 +88,7 @@ class SpokenReply:
         """What was generated, and what of it the person has heard by now."""
         generated = self._text.strip()
         heard = generated if self._finished else self._heard()
-        return Said(self.number, generated, heard, interrupted=not self._finished, timings_ms=self._timings())
+        return Said(self.number, generated, heard, interrupted=not self._finished, timings_ms=self._times.timings_ms())
 
     @property
     def is_out(self) -> bool:
@@ -102,30 +104,34 @@ class SpokenReply:
     def played(self, ms: float) -> None:
         """The client's own word on how much has sounded."""
         self._playback.told(ms, monotonic_s())
+        self._to_send.ring()
 
     def release(self, *, asked_at: float, heard_at: float, endpoint_ms: float | None = None) -> None:
         """What was supposed has come true: the reply may be seen and heard. Safe to call twice."""
         if self._waits:
-            self._asked_at, self._heard_at, self._endpoint_ms = asked_at, heard_at, endpoint_ms
+            self._times.asked_at, self._times.heard_at, self._times.endpoint_ms = asked_at, heard_at, endpoint_ms
             self._waits = False
             self._to_send.ring()
 
     def hold(self) -> str:
         """Not one more frame goes out; returns what was heard so far. The client throws away what it has not played. Safe to call twice."""
+        self._goes_on_at = None
         if not self._held and not self._finished:
             self._held = True
             self._playback.stop(monotonic_s())
         return self.said.heard
 
     def go_on(self) -> None:
-        """Say on, from the beginning of the word that was cut. Safe to call twice."""
-        if not self._held:
-            return
-        self._held = False
+        """Say on, from the beginning of the word that was cut, once the client has had a moment to tell which. Safe to call twice."""
+        if self._held and self._goes_on_at is None:
+            self._goes_on_at = monotonic_s() + (WORD_S if self._playback.owes_word() else 0.0)
+            self._to_send.ring()
+
+    def _rewind(self) -> None:
+        self._held, self._goes_on_at = False, None
         now = monotonic_s()
         self._tape.rewind(word_began(self._clauses, self._playback.played(now)))
         self._playback.go_on(self._tape.position, now)
-        self._to_send.ring()
 
     async def run(self, answer: Answer, on_sounding: OnSounding) -> None:
         """Say the answer to its end. A provider's failure ends it early and is left in `failure`."""
@@ -151,19 +157,13 @@ class SpokenReply:
             return self._shown.strip()
         return heard_text(self._clauses[: self._clauses_shown], self._playback.played(monotonic_s()))
 
-    def _mark(self, part: str) -> None:
-        self._moments.setdefault(part, monotonic_s())
-
-    def _timings(self) -> dict[str, float]:
-        moments = {"heard": self._heard_at, **self._moments}
-        timings = {part: round(max(0.0, moment - self._asked_at) * 1000, 1) for part, moment in moments.items()}
-        if self._endpoint_ms is not None:
-            timings = {"endpoint": round(self._endpoint_ms, 1), **timings}
-        return timings | ({"early": 1.0} if self._early else {})
-
     async def _allowed(self) -> None:
         while self._waits or self._held:
-            await self._to_send.wait()
+            left_s = None if self._goes_on_at is None else self._goes_on_at - monotonic_s()
+            if left_s is not None and (left_s <= 0 or not self._playback.owes_word()):
+                self._rewind()
+            else:
+                await self._to_send.wait(left_s)
 
     async def _show(self, answer: Answer, on_sounding: OnSounding) -> None:
         """The text channel: every piece is shown as it comes."""
@@ -171,7 +171,7 @@ class SpokenReply:
             async with aclosing(answer) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, TextDelta):
-                        self._mark("thought_first")
+                        self._times.mark("thought_first")
                         self._text += piece.text
                         if not self._waits or len(self._text) > SHOWN_AHEAD_CHARS:
                             await self._show_text(on_sounding)
@@ -196,7 +196,7 @@ class SpokenReply:
                 async with aclosing(answer) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, TextDelta):
-                            self._mark("thought_first")
+                            self._times.mark("thought_first")
                             for clause in cutter.feed(piece.text, hurried=self._is_hurried()):
                                 await self._hand_over(clause, clauses)
             except VoicemindError as error:
@@ -208,7 +208,7 @@ class SpokenReply:
         """Whether the voice has, or will soon have, nothing to say while the model writes on."""
         now = monotonic_s()
         if not self._text:
-            return now - self._moments["thought_first"] > FIRST_CLAUSE_S
+            return now - self._times.moments["thought_first"] > FIRST_CLAUSE_S
         if self._unmade or self._waits or self._held:
             return False
         left_s = self._tape.unread / self._rate_hz + self._playback.pace.silent_at() - now
@@ -286,8 +286,8 @@ class SpokenReply:
 
     async def _send_due(self, on_sounding: OnSounding) -> None:
         """Frame by frame, as many as the lead has room for; words come before their sound."""
-        if "spoke_first" not in self._moments:
-            self._mark("spoke_first")
+        if "spoke_first" not in self._times.moments:
+            self._times.mark("spoke_first")
             await on_sounding()
         pace, size = self._playback.pace, self._rate_hz * FRAME_MS // 1000
         while not self._held and self._tape.unread and pace.has_room(monotonic_s()):

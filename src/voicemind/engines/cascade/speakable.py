@@ -121,14 +121,28 @@ class _Out:
     def add(self, written_end: int, said: str) -> None:
         """What is said up to this character."""
         if not self.text or self.text.endswith(" "):
+            dropped = len(said) - len(said.lstrip())
+            if dropped and written_end - self._written[-1] == len(said):
+                self._pair(self._written[-1] + dropped)
             said = said.lstrip()
         self.text += said
         if written_end > self._written[-1]:
-            self._written.append(written_end)
-            self._said.append(len(self.text))
+            self._pair(written_end)
+
+    def _pair(self, written: int) -> None:
+        self._written.append(written)
+        self._said.append(len(self.text))
+
+    def _leave_out_the_end(self, chars: int) -> None:
+        """So many characters at the end are not said: what is before them stays in step."""
+        before, last = self._written[-2:] if len(self._written) > 1 else (0, 0)
+        if chars and last - before == self._said[-1] - self._said[-2 if len(self._said) > 1 else -1] > chars:
+            self._written.insert(-1, last - chars)
+            self._said.insert(-1, self._said[-1] - chars)
 
     def spoken(self, written: int) -> Spoken:
         text = self.text.rstrip()
+        self._leave_out_the_end(len(self.text) - len(text))
         if not any(char.isalnum() for char in text):
             text = ""
         self.add(written, "")

@@ -23,9 +23,9 @@ from benchmarks.watching import Watched, resident_mb
 ROUNDS = 3
 WORDS = 16
 CROWDS = (50, 200)
-ALONE_S, CROWD_S = 1.5, 2.0
-EVERY_S = {"direct": 0.01, "ours": 0.01, "LiteLLM": 0.075}
-"""How often the one caller asks; LiteLLM would never catch up with our pace."""
+ALONE_S, CROWD_S = 3.0, 2.0
+EVERY_S = 0.075
+"""How often the one caller asks: slowly enough that each of them has answered before, so that nothing waits in a queue of its own."""
 LONG, SHORT, PACE_MS, STREAMS = 72, 8, 20, 20
 """For the price of a chunk: the difference between long and short answers, spoken slowly so that every chunk travels alone."""
 WITHOUT = "--without-litellm"
@@ -135,8 +135,8 @@ async def _all_rounds(targets: Mapping[str, Sequence[Target]], service: int, *, 
 async def _round(target: Target, callers: int, watched: Watched, *, is_warming: bool) -> Round:
     request = target.request(ORDER.format(words=WORDS, pace_ms=0))
     if callers == 1:
-        every_s = EVERY_S[target.name]
-        return await paced(target.url, request, watched, every_s=every_s, for_s=every_s * 5 if is_warming else ALONE_S)
+        for_s = EVERY_S * 5 if is_warming else ALONE_S
+        return await paced(target.url, request, watched, every_s=EVERY_S, for_s=for_s)
     if is_warming:
         callers = min(callers, 50)
     return await crowded(target.url, request, watched, callers=callers, for_s=0.1 if is_warming else CROWD_S)

@@ -183,7 +183,7 @@ An `error` message with a `code` comes before each of those that begin with 1008
 | 1013 | no place (`busy`), the server stops (`draining`), or the client took nothing for too long | try again later; a slow client resumes |
 | 4000 | `conversationDetailId` is missing | |
 | 4001 | the session cannot be created: models missing, a language that is not spoken here, the conversation has ended (`already_ended`), or `not_rolled_out` | after `not_rolled_out`, `channel=text` is open |
-| 4401 | the key is not valid any more. Not sent yet: keys cannot be taken back while the server runs, and a wrong one is refused with HTTP 401 before the socket opens | |
+| 4401 | the key was taken back while the socket was open; before it comes an `error` (`invalid_api_key`). Who has no valid key from the start is refused with HTTP 401 before the socket opens | the session is over, the conversation is kept: with a new key it can be gone on with, not resumed |
 | 4404 | no such conversation, or no session to resume | |
 | 4409 | another socket serves this session or conversation now | do not connect again by yourself |"""
 

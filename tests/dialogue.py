@@ -149,6 +149,7 @@ class _Track:
     def __init__(self) -> None:
         self._sound = bytearray()
         self._filled = anyio.Event()
+        self.sift: Callable[[float], bool] | None = None
 
     @property
     def unjudged(self) -> int:
@@ -160,12 +161,17 @@ class _Track:
             self._filled.set()
 
     async def judged(self) -> list[float]:
-        await self._filled.wait()
-        size = self.unjudged * 2 * _WINDOW
-        windows = np.frombuffer(bytes(self._sound[:size]), dtype=np.int16).reshape(-1, _WINDOW)
-        del self._sound[:size]
-        self._filled = anyio.Event()
-        return [float(np.mean(np.abs(window.astype(np.float64))) > 0.4 * LOUD) for window in windows]
+        told: list[float] = []
+        while not told:
+            await self._filled.wait()
+            self._filled = anyio.Event()
+            while self.unjudged:
+                window = np.frombuffer(bytes(self._sound[: 2 * _WINDOW]), dtype=np.int16)
+                del self._sound[: 2 * _WINDOW]
+                likelihood = float(np.mean(np.abs(window.astype(np.float64))) > 0.4 * LOUD)
+                if told or self.sift is None or not self.sift(likelihood):
+                    told.append(likelihood)
+        return told
 
 
 @dataclass

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections import Counter
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -32,24 +32,37 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what cannot run here. In CI it runs all the same, and fails."""
+    """Where tests run side by side, those with models do so in one process: each model fills the processor, and is loaded once."""
     for item in items:
-        reason = next((why for need in NEEDS if item.get_closest_marker(need) and (why := missing(need))), "")
-        if reason and not os.environ.get("CI"):
-            left_out[reason] += 1
-            item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("models"):
+            item.add_marker(pytest.mark.xdist_group("models"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """In CI a need that is not met is a failure that says what to install."""
+    """Leave out what cannot run here."""
     for need in NEEDS:
-        if os.environ.get("CI") and item.get_closest_marker(need) and (why := missing(need)):
-            pytest.fail(f"this test may not be left out in CI: {why}", pytrace=False)
+        if item.get_closest_marker(need) and (why := missing(need)):
+            leave_out(why)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands over its count."""
+    handed_over: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over["left_out"] = dict(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The first process adds up the counts of the others."""
+    left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def leave_out(reason: str) -> NoReturn:
-    """Leave the running test out, for a need that only shows inside it; in CI it fails instead."""
+    """Leave the running test out; in CI, where nothing may be left out, it fails and says what to install."""
     if os.environ.get("CI"):
         pytest.fail(f"this test may not be left out in CI: {reason}", pytrace=False)
     left_out[reason] += 1

@@ -111,6 +111,10 @@ class Settings(VoiceSettings):
     api_keys: SecretStr = Field(
         SecretStr(""), description="Who may call: tenant:key,tenant2:key2. Empty: keyless, loopback only."
     )
+    api_keys_file: Path | None = Field(
+        None,
+        description="File of further keys, a line name:key for each, read again when it changes; whose line is gone is shown out. Mode 600.",
+    )
     elevenlabs_webhook_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=alias("ELEVENLABS_WEBHOOK_SECRET", "ELEVENLABS_WEBHOOK_SECRET"),
@@ -191,7 +195,7 @@ class Settings(VoiceSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of readable text.")
 
-    @field_validator("data_dir", "cache_dir", "agents_dir")
+    @field_validator("data_dir", "cache_dir", "agents_dir", "api_keys_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import anyio
+import numpy as np
 import pytest
 from tests.cutting import Watched, close_code, somebody
 from tests.serving import in_process, scripted_settings, strict_process
@@ -14,10 +15,14 @@ from tests.talking import talking
 from voicemind.assembly.house import House
 from voicemind.assembly.voices import Voices
 from voicemind.conversation.relay import BuildEngine, Relay
+from voicemind.engines.cascade.failures import TOO_MANY
 from voicemind.engines.contract import AgentText, Engine, Said, Scene, StateChanged
 from voicemind.errors import Misconfigured, ProviderRefused, ProviderUnavailable
 from voicemind.mind.agent import Agent
 from voicemind.mind.prompt import Channel
+from voicemind.speech.audio import INPUT_RATE_HZ
+from voicemind.speech.tts.contract import Sounding
+from voicemind.speech.tts.scripted import ScriptedTts
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +106,91 @@ async def test_the_next_engine_answers_what_the_one_that_failed_was_asked(
         await talk.send(type="text", text="Tell me about the court.", id="one")
         assert (await talk.until("ack"))["id"] == "one"
     assert watch.changed == ["provider_unavailable"]
+
+
+class HearsAndFails(Failing):
+    """Understands two utterances, and fails before it has answered."""
+
+    async def run(self) -> None:
+        await self.scene.show(StateChanged("listening"))
+        await self.scene.user_said("Tell me about the court", modality="speech")
+        await self.scene.show(StateChanged("thinking"))
+        await self.scene.user_said("and about the king.", modality="speech")
+        raise ProviderUnavailable("The voice is gone.", provider="test")
+
+
+@pytest.mark.parametrize("channel", ["voice", "text"])
+async def test_what_was_spoken_is_answered_once_by_the_next_engine_and_stays_one_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: Channel
+) -> None:
+    engines = Voices.engines
+
+    def lined_up(self: Voices, agent: Agent, _: Channel) -> Sequence[BuildEngine]:
+        return [HearsAndFails, *engines(self, agent, channel)]
+
+    monkeypatch.setattr(Voices, "engines", lined_up)
+    async with in_process(tmp_path) as client, talking(client, agent="thalia", greet=False) as talk:
+        assert (await talk.until("error"))["code"] == "engine_changed"
+        answer = await talk.until("heard")
+        assert (answer["turn"], answer["interrupted"]) == (3, False)
+        await talk.send(type="text", text="Thank you.")
+        assert (await talk.until("heard"))["turn"] == 5
+        stored = (await client.get(f"/api/v1/conversations/{talk.conversation_id}/turns")).json()["items"]
+    assert [turn["role"] for turn in stored] == ["user", "user", "agent", "user", "agent"]
+    assert [turn["generated"] for turn in stored[:2]] == ["Tell me about the court", "and about the king."]
+    finals = [data["text"] for kind, data in talk.seen if kind == "transcript" and data["final"]]
+    assert finals == ["Tell me about the court", "and about the king.", "Thank you."]
+
+
+async def test_words_that_a_broken_voice_left_unanswered_are_answered_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak, failures = ScriptedTts.speak, 0
+
+    async def fails_at_first(self: ScriptedTts, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+        nonlocal failures
+        if failures < TOO_MANY:
+            failures += 1
+            raise ProviderUnavailable("The voice is gone.", provider="scripted")
+        async for piece in speak(self, text, voice=voice):
+            yield piece
+
+    monkeypatch.setattr(ScriptedTts, "speak", fails_at_first)
+    settings = {"voice_fallback": "scripted/scripted", "scripted_stt_text": "Tell me about the court."}
+    async with (
+        in_process(tmp_path, **settings) as client,
+        talking(client, binary=True, agent="thalia", greet=False) as talk,
+        anyio.create_task_group() as tasks,
+    ):
+        await talk.until("state", state="listening")
+
+        async def speak_up() -> None:
+            """An utterance between two silences, not faster than it sounds."""
+            for frame in utterance():
+                await talk.send_sound(frame)
+                await anyio.sleep(0.01)
+
+        for spoken in range(1, TOO_MANY + 1):
+            tasks.start_soon(speak_up)
+            assert (await talk.until("transcript", final=True))["text"] == "Tell me about the court."
+            assert (await talk.until("error"))["code"] == "provider_unavailable"
+            if spoken < TOO_MANY:
+                await talk.until("state", state="listening")
+        assert (await talk.until("error"))["code"] == "engine_changed"
+        answer = await talk.until("heard")
+        stored = (await client.get(f"/api/v1/conversations/{talk.conversation_id}/turns")).json()["items"]
+        tasks.cancel_scope.cancel()
+    assert [turn["role"] for turn in stored].count("user") == TOO_MANY, "it was recognised or stored once more"
+    assert stored[-1]["seq"] == answer["turn"]
+    assert stored[-1]["role"] == "agent"
+    assert answer["text"]
+
+
+def utterance() -> list[bytes]:
+    """Something that the energy detector takes for a voice, in frames of 20 ms."""
+    noise = np.random.default_rng(1).normal(0, 6000, INPUT_RATE_HZ).clip(-32000, 32000).astype("<i2").tobytes()
+    sound = bytes(INPUT_RATE_HZ) + noise + bytes(INPUT_RATE_HZ * 3)
+    return [sound[start : start + 640] for start in range(0, len(sound), 640)]
 
 
 async def test_a_session_whose_last_engine_fails_says_so_and_its_conversation_can_be_gone_on_with(

@@ -23,8 +23,9 @@ from tests.talking import talking
 from voicemind.channels.app import application
 from voicemind.channels.http import read_body
 from voicemind.ops import connections
-from voicemind.ops.auth import Guests, Keys
+from voicemind.ops.auth import Guests
 from voicemind.ops.connections import Patience
+from voicemind.ops.keys import Keys
 from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.server import listening
 

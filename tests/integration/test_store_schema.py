@@ -43,6 +43,12 @@ KILLED_AT_STATEMENT = textwrap.dedent("""
 """)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database without tables, of each kind."""
+    return str(request.getfixturevalue(f"bare_{request.param}_url"))
+
+
 def is_no_search_table(_: object, name: str | None, kind: str, *rest: object) -> bool:
     """Full-text search has tables of each database's own making."""
     return not (kind == "table" and (name or "").startswith(SEARCH_TABLE))
@@ -106,8 +112,8 @@ def test_every_table_carries_the_tenant() -> None:
     assert [name for name, table in metadata.tables.items() if "tenant" not in table.columns] == []
 
 
-async def test_an_ordinary_start_does_not_load_alembic(sqlite_url: str) -> None:
-    await started_and_closed(sqlite_url)
+async def test_an_ordinary_start_does_not_load_alembic(bare_sqlite_url: str) -> None:
+    await started_and_closed(bare_sqlite_url)
     script = textwrap.dedent("""
         import sys, anyio
         from voicemind.store.sql import SqlStore
@@ -120,7 +126,7 @@ async def test_an_ordinary_start_does_not_load_alembic(sqlite_url: str) -> None:
         assert "alembic" not in sys.modules
     """)
     finished = await anyio.to_thread.run_sync(
-        lambda: subprocess.run([sys.executable, "-c", script, sqlite_url], capture_output=True, timeout=60, check=False)
+        lambda: subprocess.run([sys.executable, "-c", script, bare_sqlite_url], capture_output=True, timeout=60, check=False)
     )
     assert finished.returncode == 0, finished.stderr.decode()
 

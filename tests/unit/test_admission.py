@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from voicemind.conversation.admission import Admission, Place
 from voicemind.conversation.deadlines import Deadlines
 from voicemind.conversation.roll_out import RollOut, share_of
-from voicemind.conversation.typed import IDS_KEPT, Typed
+from voicemind.conversation.unanswered import IDS_KEPT, Unanswered
 from voicemind.errors import AllTalking, NotRolledOut
 
 
@@ -59,7 +59,7 @@ def test_the_earliest_end_counts_and_who_is_back_has_all_their_time_again() -> N
 
 
 def test_a_message_counts_once_and_what_was_never_stored_may_come_again_in_the_next_session() -> None:
-    typed = Typed()
+    typed = Unanswered()
     assert typed.is_new("a", "one")
     assert typed.is_new("b", "two")
     assert not typed.is_new("a", "one")
@@ -68,14 +68,14 @@ def test_a_message_counts_once_and_what_was_never_stored_may_come_again_in_the_n
     typed.stored("a")
     typed.answered()
     assert typed.again() == (("b", "two"), ("", "three"), ("", "three"))
-    anew = Typed()
+    anew = Unanswered()
     anew.inherit(typed)
     assert not anew.is_new("a", "one")
     assert anew.is_new("b", "two")
 
 
 def test_what_is_a_turn_and_unanswered_is_given_to_the_next_engine_and_does_not_become_a_turn_again() -> None:
-    typed = Typed()
+    typed = Unanswered()
     for number in range(2):
         assert typed.is_new("", str(number))
         assert not typed.is_turn("")
@@ -89,8 +89,21 @@ def test_what_is_a_turn_and_unanswered_is_given_to_the_next_engine_and_does_not_
     assert typed.again() == ()
 
 
+def test_of_turns_that_nobody_answered_the_last_is_given_to_the_next_engine_and_answers_them_all() -> None:
+    said = Unanswered()
+    said.spoken("My cat")
+    said.spoken("is called Biscuit.")
+    assert not said, "whether an answer is still to come, the engine knows"
+    assert said.is_new("a", "And my dog?")
+    assert said.again() == (("", "is called Biscuit."), ("a", "And my dog?"))
+    assert [said.is_turn(""), said.is_turn("a")] == [True, False]
+    said.stored("a")
+    said.answered()
+    assert said.again() == ()
+
+
 def test_ids_are_not_kept_for_ever() -> None:
-    typed = Typed()
+    typed = Unanswered()
     for number in range(IDS_KEPT + 1):
         typed.is_new(str(number), "x")
         typed.stored(str(number))

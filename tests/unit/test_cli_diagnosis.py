@@ -100,6 +100,30 @@ def test_keys_are_counted_and_not_shown(settings: Settings) -> None:
     assert "canary" not in repr(check)
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "state", "found"),
+    [
+        ("acme:canary-1\nacme:canary-2\n", 0o600, "ok", "1 in VOICEMIND_API_KEYS, 2 more in "),
+        ("acme:canary-1\n", 0o644, "missing", "others may read or write"),
+        ("acme:canary-1\ncanary-2\n", 0o600, "missing", "line 2 cannot be used"),
+        (None, 0, "missing", "there is no file"),
+    ],
+)
+def test_the_state_of_a_file_of_keys_is_named_and_no_key_is_shown(
+    text: str | None, mode: int, state: str, found: str, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    if text is not None:
+        file.write_text(text)
+        file.chmod(mode)
+
+    check = diagnosis.keys(_with(settings, host="0.0.0.0", api_keys="one:canary-key-1", api_keys_file=file))
+
+    assert check.state == state
+    assert found in check.found
+    assert "canary" not in repr(check)
+
+
 @pytest.mark.parametrize(("keys", "state"), [("", "missing"), ("tenant:long-enough", "ok"), ("no-colon", "missing")])
 def test_a_server_for_others_needs_keys(keys: str, state: str, settings: Settings) -> None:
     assert diagnosis.keys(_with(settings, host="0.0.0.0", api_keys=keys)).state == state

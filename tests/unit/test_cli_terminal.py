@@ -14,8 +14,8 @@ from rich.status import Status
 
 from voicemind.channels.browser import events
 from voicemind.cli.answers import ReplySound, ServerEvent
+from voicemind.cli.caller import Talk
 from voicemind.cli.chat import Chat
-from voicemind.cli.client import Talk
 from voicemind.cli.keyboard import Keyboard
 from voicemind.cli.talk import FRAME_BYTES, Hearing, frames_of, recorded
 from voicemind.errors import BadAudio, BadRequest, ProviderUnavailable

@@ -60,6 +60,49 @@ def test_doubtful_sound_without_end_ends_an_utterance_all_the_same() -> None:
     assert edges(spoken(), *[0.4] * 30) == ["paused", "ended"]
 
 
+def test_silence_counts_from_when_the_sound_stopped_once_the_detector_hears_it_too() -> None:
+    gate = spoken()
+    assert gate.feed(0.4, silence_ms=200, still_ms=64) is None
+    assert gate.quiet_ms == WINDOW_MS // 2
+    assert gate.feed(0.1, silence_ms=200, still_ms=96) == "paused"
+    assert [gate.feed(0.1, silence_ms=200, still_ms=0) for _ in range(4)] == [None, None, None, "ended"]
+    assert gate.quiet_ms == 96 + 4 * WINDOW_MS
+
+
+def test_stillness_alone_is_no_silence() -> None:
+    gate = spoken()
+    assert [gate.feed(0.9, silence_ms=200, still_ms=192) for _ in range(3)] == [None] * 3
+    assert not gate.paused
+
+
+def test_an_utterance_that_was_ended_between_two_windows_is_over() -> None:
+    gate = spoken()
+    assert edges(gate, *[0.0] * 4) == ["paused"]
+    gate.end(200)
+    assert (gate.speaking, gate.paused, gate.quiet_ms) == (False, False, 200)
+    assert edges(gate, 0.0, 0.9, 0.9, 0.9) == ["started"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.7]), st.booleans(), st.sampled_from([0, 96])), max_size=80)
+)
+def test_nothing_happens_with_a_window_that_is_dull(sequence: list[tuple[float, bool, int]]) -> None:
+    gate = SpeechGate(GateLimits(longest_ms=1600, long_ms=800))
+    for probability, audible, still_ms in sequence:
+        is_dull = gate.is_dull(probability)
+        edge = gate.feed(probability, silence_ms=200, agent_audible=audible, still_ms=still_ms)
+        assert edge is None or not is_dull
+
+
+def test_most_windows_of_a_conversation_are_dull() -> None:
+    gate = SpeechGate()
+    dull = 0
+    for probability in [*[0.0] * 60, *[0.9] * 120, *[0.0] * 120]:
+        dull += gate.is_dull(probability)
+        gate.feed(probability, silence_ms=200)
+    assert dull >= 300 - 15
+
+
 def test_it_takes_clearer_speech_to_interrupt_than_to_begin() -> None:
     assert edges(SpeechGate(), *[0.55] * 10, agent_audible=True) == []
     assert edges(SpeechGate(), *[0.7] * 3, agent_audible=True) == ["started"]

@@ -22,7 +22,7 @@ from voicemind.channels.responses.naming import Place, as_messages, place_after,
 from voicemind.clock import utc_now
 from voicemind.errors import ClientMistake, ProviderUnavailable
 from voicemind.llm.contract import Finished, Message, TextDelta, ToolCall
-from voicemind.ops.auth import Keys
+from voicemind.ops.keys import Keys
 from voicemind.ops.marks import FILE, Marks
 from voicemind.store.values import Call, Turn
 

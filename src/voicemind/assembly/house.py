@@ -57,7 +57,7 @@ from voicemind.mind.intent import Intents
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies
 from voicemind.mind.roster import Roster
-from voicemind.ops.auth import Guests, Keys
+from voicemind.ops.auth import Guests
 from voicemind.ops.limits import Limits, Rates, Room
 from voicemind.ops.lock import folder_lock
 from voicemind.ops.marks import Marks
@@ -109,9 +109,7 @@ class House:
             embedder=chosen("VOICEMIND_EMBEDDING", EMBEDDERS, settings.embedding)(settings),
             agents=agents,
             watch=watch or Unwatched(),
-            guests=Guests(
-                Keys(settings.api_keys.get_secret_value()), host=settings.host, loopback=settings.is_loopback
-            ),
+            guests=Guests.of(settings),
         )
 
     def __post_init__(self) -> None:
@@ -168,6 +166,7 @@ class House:
             await stack.enter_async_context(self.lookout.running())
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
+            tasks.start_soon(self.guests.watch)
             if models:
                 tasks.start_soon(self._load)
             await stack.enter_async_context(self.exchanges.running())
@@ -258,6 +257,7 @@ class House:
             self.live,
             self.session,
             output_rate_hz=self.tts.rate_hz,
+            guests=self.guests,
             limits=self.limits,
             is_recorded=self.lookout.recordings.records,
         )

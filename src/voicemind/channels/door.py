@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voicemind.channels.http import mistake_response
 from voicemind.clock import monotonic_s
 from voicemind.errors import Forbidden, Unauthenticated, VoicemindError
-from voicemind.ops.auth import COOKIE, KEYLESS_TENANT, Guests, host_is_ours, origin_is_ours
+from voicemind.ops.auth import COOKIE, Guests, host_is_ours, origin_is_ours
+from voicemind.ops.keys import NOBODYS_KEY, Guest
 from voicemind.ops.limits import Limits, Room
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/login"})
@@ -36,7 +37,7 @@ _SECURITY_HEADERS = [
 
 
 class Door:
-    """Pure ASGI around the application. Puts the caller's tenant into `scope["state"]["tenant"]`."""
+    """Pure ASGI around the application. Puts the caller into `scope["state"]["guest"]`, and their tenant into `["tenant"]`."""
 
     def __init__(self, app: ASGIApp, *, guests: Guests, allowed_origins: Collection[str], limits: Limits) -> None:
         self._app = app
@@ -74,7 +75,7 @@ class Door:
             raise Forbidden("Without keys this server answers on 127.0.0.1 and localhost only.")
         if not origin_is_ours(headers.get("origin"), host, allowed=self._allowed_origins, keyless=keyless):
             raise Forbidden("Pages of this origin may not call this server.")
-        scope.setdefault("state", {})["tenant"] = KEYLESS_TENANT
+        _name(scope, NOBODYS_KEY)
         path = scope["path"]
         if path == FIGURES_PATH:
             return True
@@ -84,25 +85,29 @@ class Door:
             return False  # a browser asks whether it may call; it sends the key with the call itself
         if keyless or is_signed or path in OPEN_PATHS:
             return True
-        tenant = self._tenant(scope, headers)
-        if tenant is None:
+        guest = self._guest(scope, headers)
+        if guest is None:
             raise Unauthenticated("A valid API key is needed: Authorization: Bearer <key>.")
-        scope["state"]["tenant"] = tenant
+        _name(scope, guest)
         return True
 
-    def _tenant(self, scope: Scope, headers: MutableMapping[str, str]) -> str | None:
+    def _guest(self, scope: Scope, headers: MutableMapping[str, str]) -> Guest | None:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._guests.keys.tenant_of(key.strip())
+            return self._guests.keys.guest_of(key.strip())
         if key := headers.get("x-api-key", ""):
-            return self._guests.keys.tenant_of(key.strip())
+            return self._guests.keys.guest_of(key.strip())
         if scope["type"] == "websocket" and (ticket := parse_qs(scope["query_string"].decode("latin-1")).get("ticket")):
-            return self._guests.tickets.tenant_of(ticket[0])
+            return self._guests.by_ticket(ticket[0])
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return None
-        return self._guests.cookies.tenant_of(cookie.value) if cookie else None
+        return self._guests.by_cookie(cookie.value) if cookie else None
+
+
+def _name(scope: Scope, guest: Guest) -> None:
+    scope.setdefault("state", {}).update(guest=guest, tenant=guest.tenant)
 
 
 class _Place:

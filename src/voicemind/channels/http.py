@@ -16,8 +16,8 @@ from voicemind.ops import metrics
 
 T = TypeVar("T")
 
-LINGERING_S = 2.0
-"""How long what a client still sends is read after it was refused for being too much."""
+LINGERING_S, LINGERING_BYTES = 2.0, 8 << 20
+"""How long, and how much of it, what a client still sends is read after it was refused for being too much."""
 CHAT_LIMIT_BYTES = 2 * 1024 * 1024
 _PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
 _TYPES = {
@@ -126,9 +126,10 @@ class _Refusal(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        thrown_away = 0
         with anyio.move_on_after(LINGERING_S):
-            while (await receive()).get("more_body"):
-                pass
+            while thrown_away < LINGERING_BYTES and (message := await receive()).get("more_body"):
+                thrown_away += len(message.get("body", b""))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -65,7 +65,7 @@ class Metrics:
         if self._key:
             return hmac.compare_digest(given.encode(), self._key.encode())
         is_shared = len(self._guests.keys.tenants) > 1
-        return not is_shared and self._guests.keys.tenant_of(given) is not None
+        return not is_shared and self._guests.keys.guest_of(given) is not None
 
 
 class Counted:

@@ -27,7 +27,7 @@ from voicemind.errors import (
 from voicemind.speech.audio import Pcm
 
 SERVICE = "voicemind"
-PASSING = frozenset({"engine_changed", "bad_message", "rate_limited"})
+PASSING = frozenset({"engine_changed", "bad_message", "rate_limited", "recording_stopped"})
 """Codes of errors after which the answer still comes, unless the socket closes."""
 _EVENTS: Mapping[str, type[events.Event]] = {event.type: event for event in events.EVENTS}
 _Shape = TypeVar("_Shape")
@@ -125,6 +125,10 @@ class _ErrorBody(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class _Numbered(msgspec.Struct, frozen=True):
+    sequence: int | None = None
+
+
 def event_of(frame: str | bytes) -> ServerEvent | None:
     """One frame of the socket; None for a kind that this client does not know. Raises BadMessage or BadAudio."""
     if isinstance(frame, bytes):
@@ -140,6 +144,11 @@ def event_of(frame: str | bytes) -> ServerEvent | None:
     if isinstance(event, events.AudioChunk):
         return ReplySound(events.sound_of(event), event.generation, event.position_ms * event.rate // 1000)
     return event
+
+
+def sequence_of(frame: str | bytes) -> int | None:
+    """The number of a frame that `event_of` could read; None for one that has none."""
+    return None if isinstance(frame, bytes) else msgspec.json.decode(frame, type=_Numbered).sequence
 
 
 def decoded(content: bytes, shape: type[_Shape]) -> _Shape:

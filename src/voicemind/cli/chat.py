@@ -11,10 +11,12 @@ import anyio
 from rich.text import Text
 
 from voicemind.channels.browser import events
-from voicemind.cli.answers import PASSING, SERVICE, ServerEvent
-from voicemind.cli.client import Server, Talk
+from voicemind.cli.answers import PASSING, SERVICE
+from voicemind.cli.caller import Talk
+from voicemind.cli.client import Server
 from voicemind.cli.connection import connected, finish
 from voicemind.cli.keyboard import Keyboard
+from voicemind.cli.line import Back, Happening, Lost
 from voicemind.cli.screen import err, note, out, said
 from voicemind.config import Settings
 from voicemind.errors import ProviderUnavailable
@@ -22,6 +24,7 @@ from voicemind.errors import ProviderUnavailable
 LEAVE = ("/end", "/quit", "/exit")
 TWICE_WITHIN_S = 2.0
 COMPLETE_LIMIT_S = 15.0
+UNANSWERED = "What was said last is kept, but the server stopped before it was answered. Please ask again."
 
 
 async def ask_once(settings: Settings, text: str, *, agent: str, user: str) -> None:
@@ -33,11 +36,11 @@ async def ask_once(settings: Settings, text: str, *, agent: str, user: str) -> N
                 await talk.say(text)
                 answer = await _answer(told)
             said(answer)
-            await hang_up(talk, told)
+            await hang_up(talk)
         await finish(server, opened.conversation_id)
 
 
-async def _answer(told: AsyncGenerator[ServerEvent]) -> str:
+async def _answer(told: AsyncGenerator[Happening]) -> str:
     asked = False
     async for event in told:
         match event:
@@ -49,18 +52,34 @@ async def _answer(told: AsyncGenerator[ServerEvent]) -> str:
                 if code not in PASSING:
                     raise ProviderUnavailable(message, provider=SERVICE)
                 note(message, style="red")
+            case Lost() | Back():
+                tell_connection(event)
+                if asked and event == Back(is_renewed=True):
+                    raise ProviderUnavailable(UNANSWERED, provider=SERVICE)
             case _:
                 pass
     raise ProviderUnavailable("The server ended the conversation without an answer.", provider=SERVICE)
 
 
-async def hang_up(talk: Talk, told: AsyncGenerator[ServerEvent]) -> None:
-    """Say that the conversation is over and wait until the server has stored everything."""
+async def hang_up(talk: Talk) -> None:
+    """Say that the conversation is over and wait until the server has stored everything. Nobody else may be reading the events."""
     with anyio.move_on_after(COMPLETE_LIMIT_S):
         await talk.end()
-        async for event in told:
-            if isinstance(event, events.Complete):
-                return
+        async with aclosing(talk.events()) as told:
+            async for event in told:
+                if isinstance(event, events.Complete):
+                    return
+
+
+def tell_connection(event: Lost | Back) -> None:
+    """One line about the connection, for the person."""
+    match event:
+        case Lost():
+            note("The connection was lost; trying to get it back…")
+        case Back(is_renewed=True):
+            note("The connection is back. The server has a new session; the conversation goes on.")
+        case Back():
+            note("The connection is back.")
 
 
 async def chat(settings: Settings, *, agent: str, user: str) -> None:
@@ -80,7 +99,7 @@ async def _converse(server: Server, *, agent: str, user: str) -> None:
             await conversation.read(Keyboard())
             tasks.cancel_scope.cancel()
         if not conversation.is_over:
-            await hang_up(talk, told)
+            await hang_up(talk)
     await finish(server, opened.conversation_id)
 
 
@@ -97,6 +116,8 @@ class Chat:
         self._generation = -1
         self._idle = anyio.Event()
         """Set when the agent waits for the person."""
+        self._asked = False
+        """Whether the last line waits for its answer."""
         self._unheard = False
         """Whether the server has yet to acknowledge the last line; what ends before that belongs to something earlier."""
         self._leave = anyio.Event()
@@ -113,11 +134,11 @@ class Chat:
             tasks.start_soon(until_left)
             while (line := await self._next_line(keyboard)) is not None and line.strip() not in LEAVE:
                 if line.strip():
-                    self._idle, self._unheard = anyio.Event(), True
+                    self._idle, self._unheard, self._asked = anyio.Event(), True, True
                     await self._talk.say(line.strip())
             tasks.cancel_scope.cancel()
 
-    async def show(self, told: AsyncGenerator[ServerEvent]) -> None:
+    async def show(self, told: AsyncGenerator[Happening]) -> None:
         """Print what the agent says as it comes."""
         async for event in told:
             match event:
@@ -133,6 +154,8 @@ class Chat:
                     note(message, style="red")
                     self._unheard = False
                     self._be_idle()
+                case Lost() | Back():
+                    self._tell_connection(event)
                 case _:
                     pass
         self.is_over = True
@@ -154,6 +177,14 @@ class Chat:
         if self._idle.is_set():
             note("\nPress Ctrl-C again to leave.")
         await self._talk.interrupt()
+
+    def _tell_connection(self, event: Lost | Back) -> None:
+        self._finish_line()
+        tell_connection(event)
+        if event == Back(is_renewed=True):
+            self._generation = -1
+            if self._asked and not self._unheard:
+                note(UNANSWERED)
 
     async def _next_line(self, keyboard: Keyboard) -> str | None:
         await self._idle.wait()
@@ -182,6 +213,7 @@ class Chat:
     def _be_idle(self) -> None:
         if not self._unheard:
             self._finish_line()
+            self._asked = False
             self._idle.set()
 
     def _finish_line(self) -> None:

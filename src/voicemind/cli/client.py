@@ -6,26 +6,25 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import anyio
 import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from voicemind.channels.browser import events, frames
 from voicemind.cli.answers import (
     SERVICE,
     Health,
     OpenedConversation,
     Readiness,
     Remembered,
-    ServerEvent,
     decoded,
-    event_of,
     refusal,
 )
+from voicemind.cli.caller import Talk
+from voicemind.cli.line import Patience, Purpose
 from voicemind.config import LOOPBACK
 from voicemind.errors import BadMessage, ProviderUnavailable
 
@@ -35,77 +34,24 @@ END_TIMEOUT_S = 180.0
 READY_POLL_S = 0.25
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
+CLOSE_TIMEOUT_S = 2.0
+TRY_LATER = (429, 503)
+QUERY: Mapping[Purpose, str] = {"begin": "", "resume": "&resume=1", "renew": "&greet=0"}
+
 Channel = Literal["voice", "text"]
-
-
-class Talk:
-    """The open socket of one conversation. One reader at a time iterates `events`; the rest may be called meanwhile.
-
-    Every call raises ProviderUnavailable where the connection is gone.
-    """
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._frames = 0
-        self._trouble = ""
-
-    async def say(self, text: str) -> None:
-        """Type this."""
-        await self._send({"type": "text", "text": text})
-
-    async def hear(self, samples: bytes) -> None:
-        """Speak this: 16-bit little-endian mono at 16 kHz, a few ten milliseconds at a time."""
-        self._frames += 1
-        await self._deliver(frames.client_audio(samples, sequence=self._frames))
-
-    async def interrupt(self) -> None:
-        """Stop the reply."""
-        await self._send({"type": "interrupt"})
-
-    async def played(self, generation: int, ms: float) -> None:
-        """Report how much of a reply was played, in milliseconds."""
-        await self._send({"type": "played", "generation": generation, "ms": ms})
-
-    async def end(self) -> None:
-        """Say that the conversation is over; the server answers `complete` once everything is stored."""
-        await self._send({"type": "end"})
-
-    async def events(self) -> AsyncGenerator[ServerEvent]:
-        """What the server says, until it closes. Raises BadMessage for what is no message of the protocol."""
-        try:
-            async for frame in self._socket:
-                event = event_of(frame)
-                if isinstance(event, events.Error):
-                    self._trouble = event.message
-                if event is not None:
-                    yield event
-        except ConnectionClosed as closed:
-            raise self._hung_up() from closed
-
-    async def _send(self, message: Mapping[str, Any]) -> None:
-        await self._deliver(msgspec.json.encode(message).decode())
-
-    async def _deliver(self, frame: str | bytes) -> None:
-        try:
-            await self._socket.send(frame)
-        except ConnectionClosed as closed:
-            raise self._hung_up() from closed
-
-    def _hung_up(self) -> ProviderUnavailable:
-        return ProviderUnavailable(
-            self._trouble or "The server closed the connection in the middle of the conversation.", provider=SERVICE
-        )
 
 
 class Server:
     """A Voicemind server at `url`. Enter it before its first use. A `key` is sent as bearer token."""
 
-    def __init__(self, url: str, *, key: str = "") -> None:
+    def __init__(self, url: str, *, key: str = "", patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._is_local = (urlsplit(self.url).hostname or "") in LOOPBACK
         self._http = httpx.AsyncClient(
             headers=self._headers,
+            verify=self.url.lower().startswith("https:"),  # reading the certificates takes a twentieth of a second
             trust_env=not self._is_local,  # a proxy is never meant for this machine itself
         )
 
@@ -165,21 +111,60 @@ class Server:
 
     @asynccontextmanager
     async def talk(self, opened: OpenedConversation) -> AsyncGenerator[Talk]:
-        """Connect the socket of an opened conversation; leaving closes it, which does not end the conversation."""
+        """Connect an opened conversation; leaving closes the connection, which does not end the conversation. Raises ProviderUnavailable."""
+        address = opened.ws_url
+
+        async def connected(purpose: Purpose) -> ClientConnection:
+            nonlocal address
+            if purpose != "begin":
+                address = await self._address_again(opened, address)
+            return await self._socket(address + "&binary=1&sequence=1" + QUERY[purpose], purpose)
+
+        talk = Talk(connected, patience=self._patience)
+        await talk.begin()
         try:
-            socket = await connect(
-                opened.ws_url + "&binary=1",
+            yield talk
+        finally:
+            await talk.aclose()
+
+    async def _address_again(self, opened: OpenedConversation, address: str) -> str:
+        """For one more socket of the conversation; a ticket lets only one in. Raises ProviderUnavailable while no server is ready to talk."""
+        limit_s = self._patience.socket_s
+        try:
+            answer = await self.request("GET", "/readyz", timeout_s=limit_s, accepted=(503,))
+            if decoded(answer.content, Readiness).status != "ready":
+                raise ProviderUnavailable(f"The server at {self.url} is not ready.", provider=SERVICE)
+            query = parse_qs(urlsplit(address).query)
+            if "ticket" not in query:
+                return address
+            channel = query.get("channel", ["voice"])[0]
+            body = {"agent": opened.agent_id, "conversation_id": opened.conversation_id, "channel": channel}
+            answer = await self.request("POST", "/api/voice-sessions", body=body, timeout_s=limit_s, accepted=TRY_LATER)
+            if answer.status_code in TRY_LATER:
+                raise ProviderUnavailable(f"The server at {self.url} is busy.", provider=SERVICE)
+        except TimeoutError as error:
+            raise self._silent() from error
+        return self._socket_url(decoded(answer.content, OpenedConversation).ws_url)
+
+    async def _socket(self, address: str, purpose: Purpose) -> ClientConnection:
+        """Raises ProviderUnavailable, and Unauthenticated where the server lets nobody in by this address any more."""
+        try:
+            return await connect(
+                address,
                 additional_headers=self._headers,
                 max_size=MAX_MESSAGE_BYTES,
-                open_timeout=OPEN_TIMEOUT_S,
+                open_timeout=OPEN_TIMEOUT_S if purpose == "begin" else self._patience.socket_s,
+                close_timeout=CLOSE_TIMEOUT_S,
+                ping_interval=self._patience.ping_s,
+                ping_timeout=self._patience.pong_s,
                 proxy=None if self._is_local else True,
             )
-        except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
+        except (OSError, EOFError, InvalidHandshake, InvalidURI, TimeoutError) as error:
+            if isinstance(error, InvalidStatus) and error.response.status_code in (401, 403):
+                raise refusal(error.response.status_code, bytes(error.response.body or b"")) from error
             raise ProviderUnavailable(
                 f"The conversation's socket at {self.url} cannot be opened.", provider=SERVICE
             ) from error
-        async with socket:
-            yield Talk(socket)
 
     async def end(self, conversation_id: str) -> Remembered:
         """End a conversation and wait for its reflection, as long as the server does. Raises UnknownConversation."""

@@ -24,7 +24,8 @@ from voicemind.errors import Misconfigured
 from voicemind.mind.agent_files import load_agents
 from voicemind.mind.prompt import compose
 from voicemind.models import catalog
-from voicemind.ops.auth import Keys
+from voicemind.ops.keys import Keys
+from voicemind.ops.keys_file import KeysFile
 from voicemind.ops.lock import folder_lock
 
 State = Literal["ok", "note", "missing"]
@@ -233,14 +234,19 @@ def _can_bind(host: str, number: int) -> bool:
 
 def keys(settings: Settings) -> Check:
     """Who may call. Keys are counted, never shown."""
-    given = settings.api_keys.get_secret_value()
+    file = settings.api_keys_file
     try:
-        is_keyed = bool(Keys(given))
+        known = Keys(settings.api_keys.get_secret_value(), has_file=file is not None)
+        count = len(known)
+        if file is not None:
+            known.replace(KeysFile(file).read())
     except Misconfigured as error:
-        return Check("keys", "missing", str(error), "VOICEMIND_API_KEYS=tenant:key,tenant2:key2")
-    if is_keyed:
-        count = len([pair for pair in given.split(",") if pair.strip()])
-        return Check("keys", "ok", f"{count} in VOICEMIND_API_KEYS (********)")
+        return Check("keys", "missing", str(error), f"{error.setting}= {error.accepted}")
+    if known:
+        places = [f"{count} in VOICEMIND_API_KEYS"] * bool(count) + [f"{len(known) - count} more in {file}"] * bool(
+            file
+        )
+        return Check("keys", "ok", f"{', '.join(places)} (********)")
     if not settings.is_loopback:
         return Check(
             "keys",

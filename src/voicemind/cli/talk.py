@@ -11,9 +11,10 @@ from rich.status import Status
 
 from voicemind.channels.browser import events
 from voicemind.cli.answers import PASSING, SERVICE, ReplySound, ServerEvent
-from voicemind.cli.chat import hang_up
-from voicemind.cli.client import Talk
+from voicemind.cli.caller import Talk
+from voicemind.cli.chat import UNANSWERED, hang_up, tell_connection
 from voicemind.cli.connection import connected, finish
+from voicemind.cli.line import Back, Happening, Lost
 from voicemind.cli.screen import err, note, said
 from voicemind.config import Settings
 from voicemind.errors import BadRequest, ProviderUnavailable, VoicemindError
@@ -46,7 +47,7 @@ async def talk_with(settings: Settings, recording: Path, *, agent: str, user: st
             with err.status("connecting…") as status:
                 hearing = Hearing(status)
                 await _exchange(talk, told, hearing, pcm=pcm, speed=FAST if fast else 1.0)
-            await hang_up(talk, told)
+            await hang_up(talk)
         if not hearing.understood.is_set():
             await server.end(opened.conversation_id)
             raise NothingHeard(
@@ -88,7 +89,7 @@ def frames_of(pcm: Pcm) -> list[bytes]:
     return [samples[at : at + FRAME_BYTES] for at in range(0, len(samples), FRAME_BYTES)]
 
 
-async def _exchange(talk: Talk, told: AsyncGenerator[ServerEvent], hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
+async def _exchange(talk: Talk, told: AsyncGenerator[Happening], hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
     with anyio.fail_after(ANSWER_LIMIT_S + pcm.duration_ms / 1000):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(hearing.listen, told)
@@ -99,11 +100,18 @@ async def _exchange(talk: Talk, told: AsyncGenerator[ServerEvent], hearing: Hear
 
 
 async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> bool:
-    """Send each frame when it is due: lateness of one is made up by the next. Then silence; returns whether words came."""
-    started = anyio.current_time()
-    for number, frame in enumerate(frames_of(pcm)):
-        await anyio.sleep_until(started + number * FRAME_MS / 1000 / speed)
+    """Send each frame when it is due: lateness of one is made up by the next. Then silence; returns whether words came.
+
+    While there is no connection the recording stands still.
+    """
+    due = anyio.current_time()
+    for frame in frames_of(pcm):
+        await anyio.sleep_until(due)
+        if not talk.is_live:
+            await talk.until_live()
+            due = anyio.current_time()
         await talk.hear(frame)
+        due += FRAME_MS / 1000 / speed
     hearing.all_sent()
     started = anyio.current_time()
     for number in range(SILENCE_LIMIT_MS // FRAME_MS):
@@ -111,7 +119,22 @@ async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> bool
             return True
         await anyio.sleep_until(started + number * FRAME_MS / 1000)
         await talk.hear(bytes(FRAME_BYTES))
-    return False
+    return hearing.understood.is_set()
+
+
+class _Reply:
+    """The sound of one reply. Where it goes on after it was held, some of it may come a second time: that takes the place of the first."""
+
+    def __init__(self, generation: int = 0) -> None:
+        self.generation = generation
+        self.samples = bytearray()
+        self._end = 0
+
+    def add(self, sound: ReplySound) -> None:
+        if sound.position < self._end:
+            del self.samples[max(0, len(self.samples) - (self._end - sound.position) * 2) :]
+        self.samples += sound.pcm.samples
+        self._end = sound.position + len(sound.pcm.samples) // 2
 
 
 class Hearing:
@@ -130,7 +153,8 @@ class Hearing:
         self._words = 0
         self._answers = 0
         self._rate_hz = INPUT_RATE_HZ
-        self._sound: list[bytes] = []
+        self._sound = b""
+        self._reply = _Reply()
 
     def all_sent(self) -> None:
         """The recording is over."""
@@ -139,12 +163,15 @@ class Hearing:
 
     def sound(self) -> Pcm:
         """Everything that the agent said."""
-        return Pcm(b"".join(self._sound), self._rate_hz)
+        return Pcm(self._sound + bytes(self._reply.samples), self._rate_hz)
 
-    async def listen(self, told: AsyncGenerator[ServerEvent]) -> None:
+    async def listen(self, told: AsyncGenerator[Happening]) -> None:
         """Follow the conversation. Raises ProviderUnavailable where it breaks off."""
         async for event in told:
-            self.notice(event)
+            if isinstance(event, Lost | Back):
+                self.notice_connection(event)
+            else:
+                self.notice(event)
         raise ProviderUnavailable("The server ended the conversation before its answer was complete.", provider=SERVICE)
 
     def notice(self, event: ServerEvent) -> None:
@@ -163,9 +190,9 @@ class Hearing:
                 said(f"you › {text}")
                 self._words += 1
                 self._settle(listening=False)
-            case ReplySound(pcm=pcm):
-                self._rate_hz = pcm.rate_hz
-                self._sound.append(pcm.samples)
+            case ReplySound():
+                self._rate_hz = event.pcm.rate_hz
+                self._keep(event)
             case events.AgentResponse(final=True, text=text):
                 said(f"{self._name} › {text}")
                 self._answers = self._words
@@ -175,6 +202,23 @@ class Hearing:
                 note(message, style="red")
             case _:
                 pass
+
+    def notice_connection(self, event: Lost | Back) -> None:
+        """What became of the connection. Raises ProviderUnavailable where what was said will not be answered any more."""
+        tell_connection(event)
+        if event == Back(is_renewed=True):
+            self._next_reply(0)
+            if self._answers < self._words:
+                raise ProviderUnavailable(UNANSWERED, provider=SERVICE)
+
+    def _keep(self, sound: ReplySound) -> None:
+        if sound.generation != self._reply.generation:
+            self._next_reply(sound.generation)
+        self._reply.add(sound)
+
+    def _next_reply(self, generation: int) -> None:
+        self._sound += bytes(self._reply.samples)
+        self._reply = _Reply(generation)
 
     def _settle(self, *, listening: bool) -> None:
         if self._sent and self._words:

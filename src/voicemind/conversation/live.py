@@ -203,7 +203,7 @@ class Live:
                 await _first_of(older.over, session.over)
         if session.over.is_set():
             return False
-        session.typed.inherit(self._seats.typed_before(_name(session.opened), older))
+        session.unanswered.inherit(self._seats.typed_before(_name(session.opened), older))
         session.entered.set()
         return True
 

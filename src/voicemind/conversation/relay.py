@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from anyio.abc import TaskGroup
+
+from voicemind.conversation.unanswered import Unanswered
 from voicemind.engines.contract import Engine, Event, Scene
-from voicemind.errors import ProviderError
+from voicemind.errors import ProviderError, ProviderUnavailable, leaves
 
 BuildEngine = Callable[[Scene], Engine]
 """Raises ProviderRefused where such an engine cannot serve this conversation."""
@@ -27,6 +30,30 @@ class Relay:
         self._before = 0
         self._highest = 0
         self.current = self._builders.popleft()(scene)
+
+    async def serve(
+        self, unanswered: Unanswered, tasks: TaskGroup, *, changed: Callable[[str], None], is_left: Callable[[], bool]
+    ) -> None:
+        """Let the engine serve until the session is left; where it cannot go on, the next one does, and answers what it had not.
+
+        `changed` is told the code of what failed. Raises the last one's error.
+        """
+        while True:
+            failure: BaseException = ProviderUnavailable("The engine stopped.", provider="engine")
+            try:
+                await self.current.run()
+            except* ProviderError as group:
+                failure = next(leaves(group))
+            if is_left():
+                return
+            if not self.next():
+                raise failure
+            changed(failure.code if isinstance(failure, ProviderError) else "")
+            tasks.start_soon(self._read_again, unanswered.again())
+
+    async def _read_again(self, messages: Sequence[tuple[str, str]]) -> None:
+        for message_id, text in messages:
+            await self.current.read(text, message_id=message_id)
 
     def played(self, generation: int, ms: float) -> None:
         """A client's report; of an earlier engine's reply it is not wanted any more."""

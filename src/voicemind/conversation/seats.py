@@ -11,7 +11,7 @@ from collections import OrderedDict
 from voicemind.clock import monotonic_s
 from voicemind.conversation.admission import Admission, Place
 from voicemind.conversation.session import Session
-from voicemind.conversation.typed import Typed
+from voicemind.conversation.unanswered import Unanswered
 
 CONVERSATIONS_KEPT = 256
 """Conversations whose typed messages are remembered after their session."""
@@ -40,7 +40,7 @@ class Seats:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._seats: dict[Name, Seat] = {}
-        self._typed: OrderedDict[Name, tuple[float, Typed]] = OrderedDict()
+        self._typed: OrderedDict[Name, tuple[float, Unanswered]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -85,17 +85,17 @@ class Seats:
             del self._seats[name]
             self._admission.give_back(seat.place)
 
-    def typed_before(self, name: Name, older: Session | None) -> Typed:
+    def typed_before(self, name: Name, older: Session | None) -> Unanswered:
         """What earlier sessions of this conversation have stored of what was typed: a message that is sent again after its session broke counts once."""
         if older is not None:
-            return older.typed
-        until_s, typed = self._typed.get(name, (0.0, Typed()))
-        return typed if monotonic_s() < until_s else Typed()
+            return older.unanswered
+        until_s, typed = self._typed.get(name, (0.0, Unanswered()))
+        return typed if monotonic_s() < until_s else Unanswered()
 
     def _remember(self, name: Name, session: Session) -> None:
         """Only ids, never the words."""
-        typed = Typed()
-        typed.inherit(session.typed)
+        typed = Unanswered()
+        typed.inherit(session.unanswered)
         if not typed.has_ids:
             return
         self._typed[name] = (monotonic_s() + session.patience.detached_s, typed)

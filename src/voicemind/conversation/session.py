@@ -22,11 +22,11 @@ from voicemind.conversation.deadlines import Deadlines
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.relay import BuildEngine, Relay
-from voicemind.conversation.typed import Typed
+from voicemind.conversation.unanswered import Unanswered
 from voicemind.conversation.watching import Unwatched, Watch
 from voicemind.engines import contract as happening
 from voicemind.engines.contract import NOW, Occasion, Said, StateChanged
-from voicemind.errors import ProviderError, ProviderUnavailable, VoicemindError, leaves
+from voicemind.errors import VoicemindError
 from voicemind.llm.contract import Piece
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Replies
@@ -67,7 +67,7 @@ class Session:
         self.reason = ""
         """Why it is being left; empty while it goes on."""
         self.patience = endings.patience
-        self.typed = Typed()
+        self.unanswered = Unanswered()
         self._replies, self._endings = replies, endings
         self._watch = watch or Unwatched()
         self._backdrop = Backdrop(opened, channel, store=store, endings=endings)
@@ -146,7 +146,7 @@ class Session:
     async def read(self, text: str, *, message_id: str = "") -> bool:
         """The person typed this; False where a message of this id had arrived before, which counts once."""
         await self.entered.wait()
-        if not self.typed.is_new(message_id, text):
+        if not self.unanswered.is_new(message_id, text):
             return False
         await self._engines.current.read(text, message_id=message_id)
         return True
@@ -184,11 +184,13 @@ class Session:
     async def user_said(self, text: str, *, modality: Modality, message_id: str = "") -> None:
         """Store the person's turn, then show it; what an engine that takes over was given once more is a turn already."""
         self.touch()
-        if modality == "text" and self.typed.is_turn(message_id):
+        if modality == "text" and self.unanswered.is_turn(message_id):
             return
         turn = await self._backdrop.keep(NewTurn("user", text, heard=text, modality=modality))
         if modality == "text":
-            self.typed.stored(message_id)
+            self.unanswered.stored(message_id)
+        else:
+            self.unanswered.spoken(text)
         self._watch.turn(self.id, turn)
         self._tell(happening.UserTurn(turn, message_id))
 
@@ -198,7 +200,7 @@ class Session:
         turn = await self._backdrop.keep(
             NewTurn("agent", said.generated, heard=said.heard, interrupted=said.interrupted, timings_ms=said.timings_ms)
         )
-        self.typed.answered()
+        self.unanswered.answered()
         self._watch.turn(self.id, turn)
         self._tell(happening.AgentTurn(said.generation, turn))
 
@@ -217,7 +219,7 @@ class Session:
         if isinstance(event, StateChanged):
             self._state = event
             if event.state == "listening":
-                self.typed.answered()
+                self.unanswered.answered()
             event = self.state
             self._leave_if_quiet()
         event = self._engines.numbered(event)
@@ -240,27 +242,14 @@ class Session:
             self._tell(self._state)
 
     async def _perform(self, tasks: TaskGroup) -> None:
-        """Let the engine serve; where it cannot go on, the next one does. Raises the last one's error."""
-        while True:
-            failure: BaseException = ProviderUnavailable("The engine stopped.", provider="engine")
-            try:
-                await self._engines.current.run()
-            except* ProviderError as group:
-                failure = next(leaves(group))
-            if self.reason:
-                return
-            if not self._engines.next():
-                raise failure
-            code = failure.code if isinstance(failure, ProviderError) else ""
-            log.warning("engine changed", conversation_id=self.opened.conversation.id, code=code)
-            self._watch.engine_changed(self.id, code)
-            self._tell(happening.Trouble("engine_changed", CHANGED))
-            tasks.start_soon(self._read_again, self.typed.again())
+        """Let the engines serve. Raises the last one's error."""
+        await self._engines.serve(self.unanswered, tasks, changed=self._changed, is_left=lambda: bool(self.reason))
 
-    async def _read_again(self, messages: Sequence[tuple[str, str]]) -> None:
-        """What the engine that failed had not yet answered."""
-        for message_id, text in messages:
-            await self._engines.current.read(text, message_id=message_id)
+    def _changed(self, code: str) -> None:
+        """One engine has failed, and the next one takes over."""
+        log.warning("engine changed", conversation_id=self.opened.conversation.id, code=code)
+        self._watch.engine_changed(self.id, code)
+        self._tell(happening.Trouble("engine_changed", CHANGED))
 
     def _look_at_the_clock(self) -> None:
         self._turned.set()
@@ -286,7 +275,7 @@ class Session:
     def _leave_if_quiet(self) -> None:
         if not self._draining:
             return
-        is_quiet = self._state.state == "listening" and not self.typed and self._engines.current.quiet
+        is_quiet = self._state.state == "listening" and not self.unanswered and self._engines.current.quiet
         if is_quiet or self._deadlines.gone_at is not None:
             self.leave("shutdown")
 

@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from voicemind.ops.auth import Keys
+from voicemind.ops.keys import Keys
 
 FILE = "marks.secret"
 MARK_CHARS = 32

@@ -16,12 +16,17 @@ from voicemind.ops.sockets import SocketPatience, socket_class
 
 STOP_LIMIT_S = 10
 """How long open requests may take to finish once the server stops, in seconds."""
+TICK_S = 0.1
+"""uvicorn counts in these: the date that answers carry is renewed at each tenth."""
+LOOKED_AT_AGAIN_S = 0.005
+"""How soon it is seen that the last connection has closed."""
 
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = anyio.Event()
+        self._to_stop = anyio.Event()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -32,6 +37,34 @@ class _Server(uvicorn.Server):
         """Begin to answer."""
         await super().startup(sockets)
         self.up.set()
+
+    def stop(self) -> None:
+        """Have it stop now, not at its next tick."""
+        self.should_exit = True
+        self._to_stop.set()
+
+    async def main_loop(self) -> None:
+        """Tick until it is stopped."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with anyio.move_on_after(TICK_S):
+                await self._to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nobody in any more, and let what is being answered be finished; uvicorn's own waits a while also where nothing is."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with anyio.move_on_after(STOP_LIMIT_S) as limit:
+            while self.server_state.connections or self.server_state.tasks:
+                await anyio.sleep(LOOKED_AT_AGAIN_S)
+        if limit.cancelled_caught:
+            for task in self.server_state.tasks:
+                task.cancel()
 
 
 @asynccontextmanager
@@ -62,7 +95,6 @@ async def listening(
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=STOP_LIMIT_S,
         )
         server = _Server(config)
         async with anyio.create_task_group() as tasks:
@@ -72,7 +104,7 @@ async def listening(
                 name, number = listener.getsockname()[:2]
                 yield f"http://{f'[{name}]' if ':' in name else name}:{number}"
             finally:
-                server.should_exit = True
+                server.stop()
 
 
 @contextmanager

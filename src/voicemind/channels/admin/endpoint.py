@@ -93,13 +93,13 @@ class Admin:
     async def login(self, request: Request) -> Response:
         """Exchange a key for a cookie that scripts cannot read."""
         body = await read_json(request, Login)
-        tenant = self._guests.keys.tenant_of(body.key) if self._guests.keys else None
-        if tenant is None:
+        guest = self._guests.keys.guest_of(body.key) if self._guests.keys else None
+        if guest is None:
             raise Unauthenticated("This key is not known here.")
         response = Response(status_code=204)
         response.set_cookie(
             COOKIE,
-            self._guests.cookies.issue(tenant),
+            self._guests.cookie(guest),
             max_age=COOKIE_LIFE_S,
             httponly=True,
             samesite="strict",
@@ -154,7 +154,7 @@ class Admin:
         if not body.greet:
             query["greet"] = "0"
         if self._guests.keys:
-            query["ticket"] = self._guests.tickets.issue(request.state.tenant)
+            query["ticket"] = self._guests.ticket(request.state.guest)
         scheme = "wss" if request.url.scheme == "https" else "ws"
         return {
             "conversationDetailId": identity,

@@ -19,6 +19,7 @@ from voicemind.conversation.session import Session
 from voicemind.conversation.watching import Watch
 from voicemind.engines.contract import AgentSound, Event, Hushed
 from voicemind.errors import BadMessage, ConversationOver, UnknownSession, VoicemindError
+from voicemind.ops.keys import Guest
 
 REPLACED, BROKEN, DONE, POLICY = 4409, 1011, 1000, 1008
 NOBODY = secrets.token_urlsafe(32)
@@ -28,8 +29,10 @@ NOBODY = secrets.token_urlsafe(32)
 class Attachment:
     """The Audience of one session. At most one socket at a time; a newer one closes the older."""
 
-    def __init__(self, limits: Limits, *, watch: Watch, on_over: Callable[[Attachment], None]) -> None:
+    def __init__(self, limits: Limits, *, guest: Guest, watch: Watch, on_over: Callable[[Attachment], None]) -> None:
         self.secret = secrets.token_urlsafe(32)
+        self.guest = guest
+        """Who came in with the newest socket."""
         self.session: Session | None = None
         """Set before the session runs."""
         self._outbox = Outbox(most=limits.kept_messages, most_bytes=limits.kept_bytes)

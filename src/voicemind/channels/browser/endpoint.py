@@ -28,23 +28,28 @@ from voicemind.errors import (
     Busy,
     ClientMistake,
     ConversationOver,
+    Unauthenticated,
     UnknownConversation,
     UnknownSession,
     VoicemindError,
     leaves,
 )
 from voicemind.mind.prompt import Channel
+from voicemind.ops.auth import Guests
+from voicemind.ops.keys import Guest
 from voicemind.speech.audio import INPUT_RATE_HZ
 
 log = structlog.get_logger(__name__)
 
-MISSING_ID, NOT_CREATED, UNKNOWN_ID, TRY_LATER = 4000, 4001, 4404, 1013
+MISSING_ID, NOT_CREATED, NO_KEY, UNKNOWN_ID, TRY_LATER = 4000, 4001, 4401, 4404, 1013
 REFUSALS: tuple[tuple[type[VoicemindError], int], ...] = (
     (BadMessage, MISSING_ID),
+    (Unauthenticated, NO_KEY),
     (UnknownConversation, UNKNOWN_ID),
     (UnknownSession, UNKNOWN_ID),
     (Busy, TRY_LATER),
 )
+REVOKED = "Your key is not valid any more. What was said is kept; with a new key you can go on."
 NO_SESSION = "There is no session that you could go on with. Connect without resume=1 to go on with the conversation."
 
 BuildSession = Callable[[Opened, Channel, Audience], Session]
@@ -61,15 +66,20 @@ class VoiceConversations:
         build_session: BuildSession,
         *,
         output_rate_hz: int,
+        guests: Guests,
         limits: Limits | None = None,
         is_recorded: Callable[[Opened, str], bool] = lambda opened, channel: False,
     ) -> None:
         self._opening, self._live, self._build_session = opening, live, build_session
         self._output_rate_hz = output_rate_hz
         self._limits = limits or Limits()
+        self._guests = guests
+        self._doors: dict[Line, tuple[Guest, anyio.CancelScope]] = {}
+        """Every socket that is open: who came in with it, and what ends it."""
         self._attachments: dict[str, Attachment] = {}
         self._epilogues = Epilogues(most=self._limits.epilogues, most_bytes=self._limits.epilogue_bytes)
         live.when_erased(self._epilogues.forget_all)
+        guests.when_revoked(self._show_out)
         self._is_recorded = is_recorded
 
     def routes(self) -> Sequence[WebSocketRoute]:
@@ -86,18 +96,34 @@ class VoiceConversations:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(line.send)
+                self._doors[line] = socket.state.guest, tasks.cancel_scope
                 try:
                     await self._attach_and_serve(socket, line)
                 except VoicemindError as error:
                     self._refuse(line, error)
+                finally:
+                    del self._doors[line]
                 if line.is_lost:
                     tasks.cancel_scope.cancel()
                 tasks.cancel_scope.deadline = anyio.current_time() + self._limits.flush_s
         except* Exception as group:
             log.error("socket broke off", exc_info=next(leaves(group)))
 
+    def _show_out(self, gone: frozenset[Guest]) -> None:
+        """The keys of these were taken away: their sockets are told and closed, their sessions store what they have and wait for nobody."""
+        for attachment in list(self._attachments.values()):
+            if attachment.guest in gone and attachment.session is not None:
+                attachment.session.leave("gone")
+        for line, (guest, scope) in self._doors.items():
+            if guest in gone:
+                line.hush()
+                self._refuse(line, Unauthenticated(REVOKED))
+                scope.deadline = anyio.current_time() + self._limits.flush_s
+
     async def _attach_and_serve(self, socket: WebSocket, line: Line) -> None:
         """Raises VoicemindError where there is no session for this socket."""
+        if not self._guests.may_stay(socket.state.guest):  # taken away while the socket was opened
+            raise Unauthenticated(REVOKED)
         identity = socket.query_params.get("conversationDetailId", "")
         if not identity:
             raise BadMessage(
@@ -106,7 +132,7 @@ class VoiceConversations:
         early = Early(self._limits)
         attachment: Attachment | None
         if socket.query_params.get("resume") == "1":
-            found = await self._resumed(socket.state.tenant, identity, line)
+            found = await self._resumed(socket.state.guest, identity, line)
             if isinstance(found, Epilogue):
                 await _until_closed(line)
                 return
@@ -116,19 +142,20 @@ class VoiceConversations:
         if attachment is not None:
             await _serve(line, attachment, early)
 
-    async def _resumed(self, tenant: str, identity: str, line: Line) -> Attachment | Epilogue:
+    async def _resumed(self, guest: Guest, identity: str, line: Line) -> Attachment | Epilogue:
         """Go on with the session that the first message names. Raises UnknownSession, the same whatever was wrong, and MissedTooMuch."""
         with anyio.move_on_after(self._limits.resume_s):
             first = await line.next()
             if isinstance(first, wire.Resume):
                 name, secret = first.session_id, first.secret
                 found = self._attachments.get(name) or self._epilogues.of(name)
-                if is_for(found, tenant, session_id=name, conversation_id=identity, secret=secret) and found:
+                if is_for(found, guest.tenant, session_id=name, conversation_id=identity, secret=secret) and found:
                     if isinstance(found, Epilogue):
-                        await self._check_kept(tenant, identity)
+                        await self._check_kept(guest.tenant, identity)
                         self._live.watch.resumed(name, missed=found.resume(line, first.sequence))
                     else:
                         found.resume(line, first.sequence)
+                        found.guest = guest
                     return found
         raise UnknownSession(NO_SESSION)
 
@@ -164,7 +191,7 @@ class VoiceConversations:
         channel: Channel = "text" if socket.query_params.get("channel") == "text" else "voice"
         if channel == "voice":
             self._live.roll_out.refuse(opened.conversation.tenant, opened.conversation.user_id)
-        attachment = Attachment(self._limits, watch=self._live.watch, on_over=self._over)
+        attachment = Attachment(self._limits, guest=socket.state.guest, watch=self._live.watch, on_over=self._over)
         session = await self._live.begin(
             opened,
             lambda: self._build_session(opened, channel, attachment),
@@ -252,7 +279,7 @@ async def _until_closed(line: Line) -> None:
 async def _serve(line: Line, attachment: Attachment, early: Early) -> None:
     """Pass on what the client says until it is gone."""
     try:
-        waiting = deque(early.messages())
+        waiting = deque(early.messages() if line.close_code is None else ())
         line.listen(attachment.hear)
         while (message := waiting.popleft() if waiting else await line.next()) is not None:
             try:

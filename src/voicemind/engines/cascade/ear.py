@@ -18,13 +18,15 @@ from voicemind.engines.cascade.failures import Failures
 from voicemind.engines.cascade.gate import Edge, GateLimits, SpeechGate
 from voicemind.engines.cascade.listen import Listener
 from voicemind.engines.cascade.melody import Melody
+from voicemind.engines.cascade.stillness import Stillness
 from voicemind.errors import ProviderError
 from voicemind.speech.audio import INPUT_RATE_HZ
 from voicemind.speech.prosody.contract import Prosody
 from voicemind.speech.stt.contract import Stt
-from voicemind.speech.vad.contract import WINDOW_MS, Vad, VadTrack
+from voicemind.speech.vad.contract import WINDOW_MS, Sifted, Vad, VadTrack
 
 WINDOW_BYTES = INPUT_RATE_HZ * WINDOW_MS // 1000 * 2
+BYTES_PER_MS = INPUT_RATE_HZ * 2 // 1000
 UNJUDGED_WINDOWS = 94
 """3 s of sound may wait to be judged; then pieces wait outside, and of those the oldest are dropped."""
 PIECES_OUTSIDE = 100
@@ -33,6 +35,8 @@ BEFORE_SPEECH_MS = 400
 """Sound before the detected beginning that belongs to the utterance: the gate needs some speech to be sure."""
 SPOKE_ON_MS = 1500
 """Who speaks again so soon after an end had not finished: their pause was longer than was thought."""
+STILL_UNJUDGED_MS = 128
+"""So much of the silence that ends an utterance may be silence by its loudness alone; the detector has confirmed the rest."""
 STALLED_S = 0.5
 """Sound that has stopped coming for so long, in the middle of an utterance, is silence: a key that was let go, a microphone that was pulled out."""
 DEAF_S = 1.0
@@ -58,7 +62,7 @@ class Ear:
         self._post, self._failures = post, failures
         self._limits = limits
         self._gate = SpeechGate(limits)
-        self._melody = Melody(prosody)
+        self._melody, self._stillness = Melody(prosody), Stillness()
         self._track: VadTrack | None = None
         self._outside: deque[bytes] = deque(maxlen=PIECES_OUTSIDE)
         self._unjudged = bytearray()
@@ -73,7 +77,9 @@ class Ear:
         self._said_before = anyio.Event()
         """Set when every utterance before the newest has been recognised."""
         self._said_before.set()
-        self._closed = False
+        self._closed = self._is_doubted = False
+        self._is_behind = False
+        """Whether windows that were judged are still to be dealt with: none may pass them by."""
         self.asked = Asked.now()
         """The newest utterance that ended."""
         self.done = anyio.Event()
@@ -88,6 +94,8 @@ class Ear:
             self._outside.append(samples)
         else:
             self._take(self._track, samples)
+            if self._gate.paused and self._listener and not self._is_behind:
+                self._end_if_still(self._listener)
 
     def close(self) -> None:
         """No more sound comes; what was being said is over. The last piece is judged with silence after it."""
@@ -100,15 +108,19 @@ class Ear:
         try:
             async with self._vad.track() as track, anyio.create_task_group() as filling:
                 self._track = track
+                if isinstance(track, Sifted):
+                    track.sift = self._pass_by
                 self._let_in(track)
                 filling.start_soon(self._fill_in, track)
                 while not self._closed or track.unjudged:
                     probabilities = await self._judged(track)
                     self._let_in(track)
+                    self._is_behind = True
                     for number, probability in enumerate(probabilities):
                         if number:  # sound came faster than it was said: let the recogniser keep up
                             await anyio.lowlevel.checkpoint()
                         self._judge(probability, tasks)
+                    self._is_behind = False
                 filling.cancel_scope.cancel()
         finally:
             self._track = None
@@ -141,38 +153,73 @@ class Ear:
         try:
             probabilities = await track.judged()
         except ProviderError as error:
+            self._is_doubted = True
             await self._failures.failed("vad", error)
             del self._unjudged[: (len(self._unjudged) // WINDOW_BYTES - track.unjudged) * WINDOW_BYTES]
             if not self._closed:
                 await anyio.sleep(DEAF_S)
             return []
         self._failures.worked("vad")
+        self._is_doubted = False
         return probabilities
+
+    def _pass_by(self, probability: float) -> bool:
+        """Deal with a window in which nothing happens, where that is certain: of those, most of all, nobody has to be woken."""
+        if self._closed or self._outside or self._is_behind or self._is_doubted:
+            return False
+        if not self._gate.is_dull(probability):
+            return False
+        if self._listener and self._aloud.audible(self._arrived_s):
+            return False  # the window may be the agent's own voice
+        window, ended_s = self._next_window()
+        self._aloud.own(window, ended_s, asked=False)
+        self._gate.feed(probability, silence_ms=0)
+        self._keep(window)
+        return True
+
+    def _next_window(self) -> tuple[bytes, float]:
+        """The oldest one, and when it ended."""
+        window = bytes(self._unjudged[:WINDOW_BYTES])
+        del self._unjudged[:WINDOW_BYTES]
+        return window, self._arrived_s - len(self._unjudged) / 2 / INPUT_RATE_HZ
+
+    def _keep(self, window: bytes) -> None:
+        if self._listener:
+            self._listener.add(window)
+            self._melody.add(window)
+            self._stillness.add(window)
+        else:
+            self._before.append(window)
 
     def _judge(self, probability: float, tasks: TaskGroup) -> None:
         """One more window of sound: perhaps an utterance begins, pauses or ends with it."""
-        window = bytes(self._unjudged[:WINDOW_BYTES])
-        del self._unjudged[:WINDOW_BYTES]
-        ended_s = self._arrived_s - len(self._unjudged) / 2 / INPUT_RATE_HZ
+        window, ended_s = self._next_window()
         if self._aloud.own(window, ended_s, asked=probability >= self._limits.silence):
             probability = 0.0
         quiet_ms = self._gate.quiet_ms
+        self._keep(window)
         edge = self._gate.feed(
             probability,
             silence_ms=self._silence_ms() if self._gate.paused else 0,
             agent_audible=self._aloud.audible(ended_s),
+            still_ms=self._stillness.ms() if self._gate.speaking and probability < self._limits.silence else 0,
         )
-        if self._listener:
-            self._listener.add(window)
-            self._melody.add(window)
-        else:
-            self._before.append(window)
         if edge == "started":
             self._begin(tasks)
         elif edge is not None and self._listener:
             self._tell(edge, self._listener, quiet_ms)
             if edge == "paused":
                 self._melody.pause(tasks)
+
+    def _end_if_still(self, listener: Listener) -> None:
+        """Within a pause, end the utterance as soon as enough silence has come, judged or not: where it is loud enough for a doubt, the detector decides."""
+        unjudged_ms = len(self._unjudged) // BYTES_PER_MS
+        quiet_ms = self._gate.quiet_ms + unjudged_ms
+        if unjudged_ms > STILL_UNJUDGED_MS or quiet_ms < self._silence_ms():
+            return
+        if self._stillness.goes_on(bytes(self._unjudged)):
+            self._gate.end(quiet_ms)
+            self._tell("ended", listener, quiet_ms)
 
     def _silence_ms(self) -> int:
         """How much silence would end the utterance that is open; asked for in its pauses only, where the gate needs it."""
@@ -190,6 +237,7 @@ class Ear:
         self._before.clear()
         self._listener = Listener(self._stt, before=before_speech)
         self._melody.begin(before_speech)
+        self._stillness.begin(before_speech)
         before, self._said_before = self._said_before, anyio.Event()
         tasks.start_soon(self._recognise, self._listener, self._utterance, before, self._said_before)
         self._post(on.SpeechStarted(self._utterance))

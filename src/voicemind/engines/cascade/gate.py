@@ -45,30 +45,54 @@ class SpeechGate:
         self._run_ms = self._open_ms = 0
         self._told = 0
 
-    def feed(self, probability: float, *, silence_ms: int, agent_audible: bool = False) -> Edge | None:
-        """One more window. `silence_ms` of silence end the utterance; it counts within a pause only."""
+    def is_dull(self, probability: float) -> bool:
+        """Whether nothing begins, pauses or ends with such a window: `feed` would return None, whatever else it is given."""
+        limits = self._limits
+        if not self.speaking:
+            return probability < limits.speech
+        if self.paused or probability < limits.speech or self._open_ms + WINDOW_MS >= limits.longest_ms:
+            return False
+        return sum(self.speech_ms + WINDOW_MS >= ms for ms in limits.lasting_ms) <= self._told
+
+    def end(self, quiet_ms: int) -> None:
+        """The pause has ended the utterance before the next window was judged, after so much silence."""
+        self.quiet_ms = quiet_ms
+        self.speaking = self.paused = False
+
+    def feed(
+        self, probability: float, *, silence_ms: int, agent_audible: bool = False, still_ms: int = 0
+    ) -> Edge | None:
+        """One more window. `silence_ms` of silence end the utterance; it counts within a pause only.
+
+        `still_ms`: for how long there has been no sound, this window included. It counts once a window is silent.
+        """
         limits = self._limits
         is_speech = probability >= (limits.speech_over_agent if agent_audible and not self.speaking else limits.speech)
         self._run_ms = self._run_ms + WINDOW_MS if is_speech else 0
         if not self.speaking:
             return self._begun()
         self._open_ms += WINDOW_MS
-        edge = self._gone(probability, is_speech=is_speech, silence_ms=silence_ms)
+        edge = self._gone(probability, is_speech=is_speech, silence_ms=silence_ms, still_ms=still_ms)
         if self._open_ms >= limits.longest_ms or (edge == "paused" and self._open_ms >= limits.long_ms):
             self.speaking = self.paused = False
             self._run_ms = 0
             return "ended"
         return edge
 
-    def _gone(self, probability: float, *, is_speech: bool, silence_ms: int) -> Edge | None:
+    def _gone(self, probability: float, *, is_speech: bool, silence_ms: int, still_ms: int) -> Edge | None:
         limits = self._limits
+        if probability >= limits.silence:
+            still_ms = 0
         if self.paused:
-            return self._gone_on() if self._run_ms >= limits.resume_ms else self._silent(WINDOW_MS, silence_ms)
+            if self._run_ms >= limits.resume_ms:
+                return self._gone_on()
+            return self._silent(self.quiet_ms + WINDOW_MS, silence_ms)
         if is_speech:
             self.speech_ms += WINDOW_MS
             self.quiet_ms = 0
             return self._lasted()
-        return self._silent(WINDOW_MS if probability < limits.silence else WINDOW_MS // 2, silence_ms)
+        ms = WINDOW_MS if probability < limits.silence else WINDOW_MS // 2
+        return self._silent(max(self.quiet_ms + ms, still_ms), silence_ms)
 
     def _begun(self) -> Edge | None:
         if self._run_ms < self._limits.onset_ms:
@@ -90,8 +114,8 @@ class SpeechGate:
         self._told = told
         return "lasting"
 
-    def _silent(self, ms: int, silence_ms: int) -> Edge | None:
-        self.quiet_ms += ms
+    def _silent(self, quiet_ms: int, silence_ms: int) -> Edge | None:
+        self.quiet_ms = quiet_ms
         if not self.paused:
             if self.quiet_ms < self._limits.pause_ms:
                 return None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from voicemind.engines.cascade.bell import Bell
 from voicemind.errors import ProviderError
 from voicemind.speech.audio import INPUT_RATE_HZ
 from voicemind.speech.stt.contract import Stt, WholePartials
@@ -28,7 +29,7 @@ class Listener:
         self._pending: list[bytes] = [before]
         self._pending_bytes = 0
         self._fresh_bytes = -len(before)
-        self._changed = anyio.Event()
+        self._changed = Bell()
         self._wanted = False
         self._paused = False
         self._pauses = 0
@@ -47,12 +48,12 @@ class Listener:
         self._pending.append(samples)
         self._pending_bytes += len(samples)
         if self._pending_bytes >= HAND_OVER_MS * _BYTES_PER_MS:
-            self._changed.set()
+            self._changed.ring()
 
     def hasten(self) -> None:
         """A partial is wanted now."""
         self._wanted = True
-        self._changed.set()
+        self._changed.ring()
 
     def pause(self) -> None:
         """The person is silent: what was added until now may be all."""
@@ -67,7 +68,7 @@ class Listener:
     def end(self) -> None:
         """Nothing more comes."""
         self._ended = True
-        self._changed.set()
+        self._changed.ring()
         self._end.set()
 
     async def run(self, on_partial: Callable[[str, bool], None], on_final: Callable[[str], Awaitable[None]]) -> None:
@@ -112,9 +113,6 @@ class Listener:
     async def _hand_over(self, feed: Callable[[bytes], Awaitable[None]]) -> None:
         """Give the recogniser what has come in."""
         samples, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
-        self._changed = anyio.Event()
-        if self._ended:
-            self._changed.set()
         if samples:
             self._fresh_bytes += len(samples)
             await feed(samples)

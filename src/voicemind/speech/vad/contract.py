@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 WINDOW_MS = 32
 """One probability is given for every 32 ms (512 samples at 16 kHz)."""
@@ -27,6 +28,17 @@ class VadTrack(Protocol):
     def unjudged(self) -> int:
         """How many whole windows wait for `judged`, or for being judged."""
         ...
+
+
+@runtime_checkable
+class Sifted(Protocol):
+    """A track that need not wake its listener for every window."""
+
+    sift: Callable[[float], bool] | None
+    """Asked about each window the moment it is judged, where none waits for `judged`: with True it has been dealt with, and `judged` does not tell it.
+
+    It is asked on the loop, by whoever judges for all: it never waits and raises nothing. None to begin with.
+    """
 
 
 class Vad(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -156,6 +156,7 @@ class Track:
         self.place = place
         self.is_open = True
         self.woken = anyio.Event()
+        self.sift: Callable[[float], bool] | None = None
         self._vad = vad
         self._sound = bytearray()
         self._likelihoods: list[float] = []
@@ -200,6 +201,8 @@ class Track:
 
     def tell(self, likelihood: float) -> None:
         """A window was judged."""
+        if self.sift is not None and not self.was_told and self.sift(likelihood):
+            return
         self._likelihoods.append(likelihood)
         self.woken.set()
 

@@ -1,4 +1,4 @@
-"""What the person typed: each message counts once, however often it is sent, and none is lost with an engine. Pure."""
+"""What the person said and nobody has answered yet: a typed message counts once, however often it is sent, and nothing is lost with an engine. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ IDS_KEPT = 256
 
 @dataclass(slots=True)
 class Open:
-    """A message that is not yet answered; `is_turn` once it is stored."""
+    """Something that is not yet answered; `is_turn` once it is stored. What was spoken is a turn from the beginning, and has no id."""
 
     message_id: str
     text: str
     is_turn: bool = False
+    is_spoken: bool = False
     is_again: bool = False
     """Whether another engine was given it after it was stored."""
 
 
-class Typed:
+class Unanswered:
     """Of one session."""
 
     def __init__(self) -> None:
@@ -27,8 +28,8 @@ class Typed:
         self._open: list[Open] = []
 
     def __bool__(self) -> bool:
-        """Whether something was typed that nobody has answered or given up yet."""
-        return bool(self._open)
+        """Whether something was typed that nobody has answered or given up yet. Of what is spoken, the engine knows whether it still will be."""
+        return any(not one.is_spoken for one in self._open)
 
     @property
     def has_ids(self) -> bool:
@@ -54,6 +55,10 @@ class Typed:
                 return one.is_turn
         return False
 
+    def spoken(self, text: str) -> None:
+        """This was heard of the person, and is a turn."""
+        self._open.append(Open("", text, is_turn=True, is_spoken=True))
+
     def stored(self, message_id: str) -> None:
         """The oldest message of this id is a turn now."""
         for one in self._open:
@@ -66,12 +71,14 @@ class Typed:
         self._open = [one for one in self._open if not one.is_turn or one.is_again]
 
     def again(self) -> tuple[tuple[str, str], ...]:
-        """Ids and texts of what is not answered yet, in order, for an engine that takes over."""
+        """Ids and texts of what is not answered yet, in order, for an engine that takes over. Of turns it needs the last alone: one answer is to all of them."""
+        turns = [one for one in self._open if one.is_turn]
+        self._open = [*turns[-1:], *(one for one in self._open if not one.is_turn)]
         for one in self._open:
             one.is_again = one.is_turn
         return tuple((one.message_id, one.text) for one in self._open)
 
-    def inherit(self, earlier: Typed) -> None:
+    def inherit(self, earlier: Unanswered) -> None:
         """What an earlier session of the same conversation stored counts here too."""
         lost = {one.message_id for one in earlier._open if not one.is_turn}
         self._ids = {identity: None for identity in earlier._ids if identity not in lost} | self._ids

@@ -26,6 +26,7 @@ from voicemind.mind.recall import CANDIDATES, Query, Vector, VectorIndex, fused,
 from voicemind.mind.reflection.apply import apply
 from voicemind.mind.reflection.extractive import EPISODE, ExtractiveReflector
 from voicemind.mind.reflection.words import STOP_WORDS
+from voicemind.store import rarity
 from voicemind.store.values import Entry, MindVersion, Turn
 
 Result = dict[str, float | int | str]
@@ -97,6 +98,13 @@ class FullText:
         match = " OR ".join(f'"{word}"' for word in words)
         statement_ = "SELECT rowid FROM found WHERE found MATCH ? ORDER BY bm25(found) LIMIT ?"
         return [self._ids[row] for (row,) in self._base.execute(statement_, (match, limit))] if match else []
+
+    def recall(self, words: Sequence[str], lengths: Sequence[int], *, limit: int) -> list[str]:
+        """The same as a turn's search ranks them; `lengths` of all documents, in characters."""
+        statement_ = "SELECT rowid FROM found WHERE found MATCH ? ORDER BY rowid DESC LIMIT ?"
+        rows = [[row for (row,) in self._base.execute(statement_, (f'"{word}"', rarity.MANY))] for word in words]
+        weights = rarity.candidates(rows, among=len(self._ids), limit=limit)
+        return [self._ids[row] for row in rarity.ranked(weights, {row: lengths[row] for row in weights})]
 
 
 async def measure() -> Result:
@@ -206,9 +214,10 @@ def _of_mind(mind: Mind, wanted: Query, vector: Vector, *, floor: bool) -> list[
     if mind.words is None or mind.index is None:
         return []
     entries = mind.entries
+    lengths = [len(entry.text) + len(entry.cue) for entry in entries.values()]
     found = {
         entry: share(wanted.words, entries[entry].text, cue=entries[entry].cue)
-        for entry in mind.words.find(wanted.words, limit=CANDIDATES)
+        for entry in mind.words.recall(wanted.words, lengths, limit=CANDIDATES)
     }
     alike = mind.index.alike(vector, also=found)
     return [mind.cites[entry] for entry in fused(found, alike, limit=max(KS), floor=floor)]

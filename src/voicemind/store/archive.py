@@ -22,7 +22,7 @@ _STAYS = sa.select(
     archived_entries.c.entry_id.in_(sa.bindparam("ids", expanding=True)),
 )
 _SQLITE_INSERT = sa.text(
-    "INSERT INTO entry_search (mind, words, mind_id, entry_id) VALUES (:mind, :words, :mind_id, :entry_id)"
+    "INSERT INTO entry_search (rowid, mind, words, mind_id, entry_id) VALUES (:row, :mind, :words, :mind_id, :entry_id)"
 )
 _SQLITE_ROWS = sa.text("SELECT rowid, entry_id FROM entry_search WHERE entry_search MATCH :query")
 _SQLITE_DROP = sa.text("DELETE FROM entry_search WHERE rowid = :row")
@@ -186,6 +186,7 @@ def _in_archive(mind_id: str, number: int | None) -> sa.Select[Any, Any]:
 
 def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Sequence[str]) -> None:
     sqlite = connection.dialect.name == "sqlite"
+    numbers = itertools.count(by_words.next_row(connection, mind_id) if sqlite and ids else 0)
     for chunk in chunks(ids):
         found_rows = connection.execute(
             sa.select(entries.c.id, entries.c.text, entries.c.cue).where(
@@ -194,6 +195,7 @@ def _searchable(connection: Connection, tenant: str, mind_id: str, *, ids: Seque
         )
         rows = [
             {
+                "row": next(numbers),
                 "mind": by_words.token(mind_id),
                 "mind_id": mind_id,
                 "tenant": tenant,

@@ -15,7 +15,7 @@ from voicemind.clock import monotonic_s
 from voicemind.errors import Misconfigured
 from voicemind.store.database import ACCEPTED, SETTING, kind, make_file, writing
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest step in migrations/versions; known here because an ordinary start has no time to import Alembic."""
 VERSION_TABLE = "voicemind_schema"
 CHECK_BUDGET_S = 0.5

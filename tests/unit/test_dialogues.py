@@ -41,7 +41,7 @@ async def test_plain_turns_follow_each_other() -> None:
     assert stage.kinds() == ["StateChanged"] * 7
     assert stage.when(AgentSound) - ended < 0.65  # 0.3 s of it are the model's
     [first, _] = [event.timings_ms for event in stage.all(TurnTimed) if isinstance(event, TurnTimed)]
-    assert first["endpoint"] == 200
+    assert 200 <= first["endpoint"] <= 204  # to half a step of loudness
 
 
 async def test_a_pause_in_the_middle_of_a_sentence_is_no_end() -> None:

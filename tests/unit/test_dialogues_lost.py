@@ -42,6 +42,7 @@ class Telling:
     rate_hz = RATE
     languages: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
+    speeds = (1.0, 1.0)
 
     def __init__(self) -> None:
         self.words: list[tuple[str, int, int]] = []
@@ -52,7 +53,7 @@ class Telling:
 
     async def aclose(self) -> None: ...
 
-    async def speak(self, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
+    async def speak(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> AsyncGenerator[Sounding]:
         at = 0
         for word in text.split():
             begin = text.index(word, at)

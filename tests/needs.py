@@ -34,15 +34,14 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of tests that run side by side, those with models do so in one process: each model fills the processor, and is loaded once.
+    """Of tests that run side by side, those of a file share what was made for it, and those with models are in one process: each fills the processor.
 
     A page plays sound in time and needs the processor for itself.
     """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.alone)
-        if item.get_closest_marker("models"):
-            item.add_marker(pytest.mark.xdist_group("models"))
+        item.add_marker(pytest.mark.xdist_group("models" if item.get_closest_marker("models") else item.path.name))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -166,7 +166,7 @@ def _write(connection: Connection, tenant: str, mind_id: str, *, version: NewVer
     number = version.parent + 1
     given = [entry for block in (*version.blocks.values(), *version.archive.values()) for entry in block]
     _add_entries(connection, tenant, mind_id, given=given, number=number)
-    straight.insert(connection, mind_versions, [_version_row(tenant, mind_id, version, now=utc_now())])
+    connection.execute(sa.insert(mind_versions), _version_row(tenant, mind_id, version, now=utc_now()))
     archive.moved(connection, tenant, mind_id, version=version)
 
 

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 LIMIT_S = 120
 STORY = "Tell me about the palace, the harbour and the king."
+SOME_WORDS_AFTER = "before => window.__voicemind.playedMs > before + 1000"
 
 
 @asynccontextmanager
@@ -199,8 +200,9 @@ async def test_a_tab_that_is_closed_in_the_middle_of_a_reply_leaves_what_was_sai
     with anyio.fail_after(LIMIT_S):
         async with broken_page(tmp_path) as (visit, _, client):
             await greeted(visit)
+            before = (await visit.figures())["playedMs"]
             await visit.type(STORY)
-            await visit.until_state("speaking")
+            await visit.page.wait_for_function(SOME_WORDS_AFTER, arg=before, timeout=30_000)
             await visit.page.goto("about:blank")
             while (await conversation(client))["ended_at"] is None:  # noqa: ASYNC110 - nobody tells
                 await anyio.sleep(0.05)

@@ -194,6 +194,16 @@ def test_an_early_reply_that_failed_is_thought_of_again_when_its_words_are_final
     assert fed(*EARLY, SpeechEnded(1), Recognised(1, "I live."), ReplyEnded(1, in_vain=True))[1] == [Think(2)]
 
 
+def test_words_that_came_once_in_the_pause_are_thought_about_as_soon_as_the_speech_has_ended() -> None:
+    machine, commands = fed(SpeechStarted(1), SpeechPaused(1, 900), Partial(1, "I live", whole=False), SpeechEnded(1))
+    assert commands == [ThinkEarly(1, "I live")]
+    assert fed(Recognised(1, "I live."), machine=machine)[1] == [Keep("I live.", "speech"), Release(1)]
+
+
+def test_words_from_before_the_pause_are_not_thought_about_before_they_are_recognised() -> None:
+    assert fed(SpeechStarted(1), Partial(1, "I live", whole=False), SpeechPaused(1, 900), SpeechEnded(1))[1] == []
+
+
 def test_an_interruption_while_the_agent_thinks_early_keeps_the_words_and_answers_nothing() -> None:
     machine, commands = fed(*EARLY, Interrupted())
     assert commands == [Forget(1), Hush(0)]

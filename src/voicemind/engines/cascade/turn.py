@@ -152,6 +152,8 @@ class TurnMachine:
     def _speech(self, happening: on.OfSpeech, at_s: float) -> list[on.Command]:
         if not isinstance(happening, on.SpeechStarted):
             self.voice.follow(happening)
+            if isinstance(happening, on.SpeechEnded) and not self._tries:
+                return self._early()
             return self._forgotten() if isinstance(happening, on.SpeechResumed) else []
         if happening.utterance > self.voice.utterance:
             self.voice.begin(happening.utterance, at_s=at_s, listens=self._aloud)
@@ -164,8 +166,7 @@ class TurnMachine:
         self.gives_partials = self.gives_partials or bool(plain(text))
         is_new = text != self.voice.words
         self.voice.say(text, whole=whole)
-        if self.replying:
-            is_new = is_new and self._contested() is Contest.CONFIRMED
+        is_new = is_new and (not self.replying or self._contested() is Contest.CONFIRMED)
         shown: list[on.Command] = [on.ShowWords(text)] if is_new and plain(text) else []
         return [*shown, *self._early()]
 
@@ -179,8 +180,7 @@ class TurnMachine:
         forgotten = self._forgotten()
         if self._tries >= self._limits.early_tries or self._endpoint.is_unfinished(words):
             return forgotten
-        self._tries, self.reply = self._tries + 1, self.reply + 1
-        self.phase, self._supposed = Phase.EARLY, words
+        self.phase, self._supposed, self._tries, self.reply = Phase.EARLY, words, self._tries + 1, self.reply + 1
         return [*forgotten, on.ThinkEarly(self.reply, words)]
 
     def _forgotten(self) -> list[on.Command]:

@@ -101,8 +101,8 @@ class Voice:
 
     @property
     def is_stable(self) -> bool:
-        """Whether the person is silent and these are probably all of their words."""
-        return self.paused and (self.whole or self.times > 1) and bool(plain(self.words))
+        """Whether the person is silent and these are probably all of their words: they are whole, came twice, or were enough to end the utterance."""
+        return self.paused and (self.whole or self.times > (0 if self.awaited else 1)) and bool(plain(self.words))
 
     @property
     def quiet(self) -> bool:

@@ -1,9 +1,15 @@
 """The words of a turn find entries quickly in a large archive, and the same ones in a small one as a thorough search does."""
 
-import pytest
+import sqlite3
 
+import pytest
+import sqlalchemy as sa
+
+from voicemind.store import by_words
 from voicemind.store.contract import Store
 from voicemind.store.found import Match
+from voicemind.store.schema import VERSION_TABLE
+from voicemind.store.sql import SqlStore
 from voicemind.store.values import Entry, MindKey, NewVersion
 
 pytest_plugins = ["tests.databases"]
@@ -65,3 +71,32 @@ async def test_rare_words_of_another_mind_do_not_hide_what_this_one_holds(store:
     matches = await store.match_archived(KEY, ["may", "star7"], limit=50)
     assert len(matches) == 50
     assert {one.entry_id[0] for one in matches} == {"e"}
+
+
+async def test_two_minds_whose_rows_are_numbered_alike_keep_apart(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_words, "rows_of", lambda _: (1 << 24, (2 << 24) - 1))
+    await keep(store, Entry("mine", "The user saw a comet."))
+    await keep(store, Entry("theirs", "The king saw a comet."), key=OTHER)
+    assert [one.entry_id for one in await store.match_archived(KEY, ["comet"])] == ["mine"]
+    assert [one.entry_id for one in await store.match_archived(OTHER, ["comet"])] == ["theirs"]
+
+
+async def test_what_an_older_voicemind_archived_is_found_after_its_rows_were_numbered_anew(sqlite_url: str) -> None:
+    before = SqlStore(sqlite_url)
+    await before.start()
+    await keep(before, Entry("mine", "The user saw a comet."), Entry("rain", "It rained."))
+    await keep(before, Entry("theirs", "The king saw a comet."), key=OTHER)
+    await before.aclose()
+    file = sqlite3.connect(str(sa.make_url(sqlite_url).database))
+    with file:
+        for number, (row,) in enumerate(file.execute("SELECT rowid FROM entry_search").fetchall(), start=1):
+            file.execute("UPDATE entry_search SET rowid = ? WHERE rowid = ?", (number, row))
+        file.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0005'")
+    file.close()
+    after = SqlStore(sqlite_url)
+    await after.start()
+    assert [one.entry_id for one in await after.match_archived(KEY, ["comet"])] == ["mine"]
+    assert [one.entry_id for one in await after.match_archived(OTHER, ["comet"])] == ["theirs"]
+    await after.aclose()

@@ -70,11 +70,12 @@ async def test_where_the_queue_is_full_a_newcomer_is_told_so_and_nobody_is_distu
         talking(client, agent="thalia", channel="text", greet=False) as talk,
     ):
         late = await opened(client, agent="thalia", channel="text", greet=False)
-        async with newcomer(client) as waiting, connect(late["wsUrl"]) as socket:
+        async with newcomer(client) as waiting:
             await waiting.until("queue", position=1)
-            refused = Talk(socket, "")
-            assert (await refused.until("error"))["code"] == "busy"
-            assert await close_code(refused) == 1013
+            async with connect(late["wsUrl"]) as socket:
+                refused = Talk(socket, "")
+                assert (await refused.until("error"))["code"] == "busy"
+                assert await close_code(refused) == 1013
             answer = await client.post("/api/voice-sessions", json={"agent": "thalia"})
             assert (answer.status_code, answer.json()["error"]) == (503, "busy")
         await talk.send(type="text", text="Hello")

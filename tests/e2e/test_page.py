@@ -53,7 +53,7 @@ async def page(tmp_path: Path, server: str) -> AsyncIterator[Page]:
         "--autoplay-policy=no-user-gesture-required",
         *ROOT_FLAGS,
     ]
-    async with httpx.AsyncClient(base_url=server) as client:
+    async with httpx.AsyncClient(base_url=server, timeout=30) as client:
         await until_ready(client, limit_s=120)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -86,7 +86,7 @@ async def test_a_spoken_sentence_is_seen_answered_heard_and_remembered(page: Pag
 
 async def test_the_talk_can_be_typed_and_interrupted_with_the_keyboard_alone(server: str, tmp_path: Path) -> None:
     with anyio.fail_after(300):
-        async with httpx.AsyncClient(base_url=server) as client:
+        async with httpx.AsyncClient(base_url=server, timeout=30) as client:
             await until_ready(client, limit_s=120)
         async with visiting(server, microphone=silence(tmp_path)) as visit:
             page = visit.page

@@ -34,7 +34,7 @@ async def broken_page(
     """A page, the network before its server, and a way to the server that is not cut."""
     async with (
         running(scripted_settings(folder, **given)) as url,
-        httpx.AsyncClient(base_url=url) as client,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
         bad_network(urlsplit(url).port or 0) as network,
     ):
         await until_ready(client)
@@ -171,7 +171,7 @@ async def test_a_server_that_restarts_is_talked_to_again_without_a_second_greeti
     with anyio.fail_after(LIMIT_S):
         async with AsyncExitStack() as served:
             first = served.enter_context(own_process(tmp_path, VOICEMIND_PORT=port)).process
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 await until_ready(client)
                 visit = await served.enter_async_context(visiting(str(client.base_url), microphone=silence(tmp_path)))
                 greeting = await greeted(visit)

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import anyio
 import pytest
+import typer
 from rich.console import Console
 from rich.status import Status
 
 from voicemind.channels.browser import events
+from voicemind.cli import talk as talk_command
 from voicemind.cli.answers import ReplySound, ServerEvent
 from voicemind.cli.caller import Talk
 from voicemind.cli.chat import Chat
 from voicemind.cli.keyboard import Keyboard
-from voicemind.cli.talk import FRAME_BYTES, Hearing, frames_of, recorded
+from voicemind.cli.running import OUR_TROUBLE, plain_errors
+from voicemind.cli.talk import FRAME_BYTES, Hearing, exchange, frames_of, recorded
 from voicemind.errors import BadAudio, BadRequest, ProviderUnavailable
 from voicemind.speech.audio import Pcm, write_wav
 
@@ -213,3 +216,30 @@ def test_another_engine_does_not_end_the_waiting() -> None:
 def test_trouble_at_the_server_ends_the_waiting() -> None:
     with pytest.raises(ProviderUnavailable, match="The voice is broken"):
         _hearing(READY, events.Error("The voice is broken.", "provider_unavailable"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", ["WAKING_LIMIT_S", "ANSWER_LIMIT_S"])
+async def test_a_server_that_keeps_somebody_waiting_too_long_is_told_in_one_line(
+    limit: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk_command, limit, 0.01)
+
+    class Deaf(Line):
+        @property
+        def is_live(self) -> bool:
+            return True
+
+        async def hear(self, samples: bytes) -> None:
+            await anyio.sleep_forever()
+
+    async def told() -> AsyncGenerator[ServerEvent]:
+        if limit == "ANSWER_LIMIT_S":
+            yield LISTENING
+        await anyio.sleep_forever()
+
+    hearing = _hearing()
+    with anyio.fail_after(20), pytest.raises(typer.Exit) as left, plain_errors():
+        await exchange(Deaf(), told(), hearing, pcm=Pcm(b"", 16_000), speed=1.0)
+    assert left.value.exit_code == OUR_TROUBLE
+    assert "came in time" in capsys.readouterr().err

@@ -57,13 +57,13 @@ async def test_lines_are_read_as_they_were_typed_until_there_are_no_more(pipe: t
     os.write(pipe[1], "Hello\nGrüße, 世界\nno end".encode())
     os.close(pipe[1])
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert [await keyboard.line() for _ in range(4)] == ["Hello", "Grüße, 世界", "no end", None]
 
 
 @pytest.mark.anyio
 async def test_waiting_for_a_line_can_be_given_up(pipe: tuple[int, int]) -> None:
-    with anyio.fail_after(5), anyio.move_on_after(0.01) as waiting:
+    with anyio.fail_after(30), anyio.move_on_after(0.01) as waiting:
         await Keyboard(pipe[0]).line()
     os.close(pipe[1])
 
@@ -88,7 +88,7 @@ async def test_a_line_is_sent_only_after_the_answer_to_the_one_before(pipe: tupl
             async for event in receive:
                 yield event
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks, send:
             tasks.start_soon(chat.show, relayed())
             tasks.start_soon(chat.read, Keyboard(pipe[0]))
@@ -111,7 +111,7 @@ async def test_a_growing_reply_is_printed_once(capsys: pytest.CaptureFixture[str
     chat = Chat(Line())
     texts = ["I", "I hear", "I hear you [bold]."]
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await chat.show(_events(*(events.AgentResponse(text, final=text == texts[-1], generation=1) for text in texts)))
 
     assert capsys.readouterr().out.endswith("› I hear you [bold].\n")
@@ -124,7 +124,7 @@ async def test_ctrl_c_interrupts_and_twice_leaves(pipe: tuple[int, int]) -> None
     line = Line()
     chat = Chat(line, clock=lambda: now)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(chat.read, Keyboard(pipe[0]))
             await chat.interrupt()

@@ -1,9 +1,6 @@
-/** What the server tells of a talk beside what is said in it: what the agent does, who waits, whether it is recorded, where the time goes. Pure. */
+/** What the server tells of a talk beside what is said in it: what the agent does, who waits, whether it is recorded. Pure. */
 import { stopsRecording } from './notices.ts';
 import type { AgentState, ServerEvent } from './wire.ts';
-
-/** Where the time of a reply went, by the names of the server. */
-export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
 
 export interface Standing {
   /** What the agent does, as the server said last; null before it said anything. */
@@ -12,13 +9,9 @@ export interface Standing {
   placeInQueue: number | null;
   /** Whether what is said is recorded. */
   recording: boolean;
-  /** Of the last replies, oldest first. */
-  timings: readonly Timing[];
 }
 
-export const nothingTold: Standing = { agent: null, placeInQueue: null, recording: false, timings: [] };
-
-const TIMINGS_KEPT = 50;
+export const nothingTold: Standing = { agent: null, placeInQueue: null, recording: false };
 
 /** The same object where the event tells nothing of this. */
 export function standingAfter(standing: Standing, event: ServerEvent): Standing {
@@ -30,8 +23,6 @@ export function standingAfter(standing: Standing, event: ServerEvent): Standing 
       return { ...standing, agent: event.state };
     case 'queue':
       return { ...standing, placeInQueue: event.position };
-    case 'metrics':
-      return { ...standing, timings: [...standing.timings, event].slice(-TIMINGS_KEPT) };
     case 'error':
       return stopsRecording(event) ? { ...standing, recording: false } : standing;
     default:

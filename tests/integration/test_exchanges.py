@@ -140,17 +140,19 @@ async def asked_anew(place: Place, words: str, name: str = "new-call") -> str:
     """As a channel asks: the words are stored in the moment in which the conversation begins."""
     talk = messages(words)
     first = place.exchanges.first((TENANT, name), talk, channel="voice")
-    opened = await place.home.opening.begin(
-        place.opened.agent,
-        tenant=TENANT,
-        user_id=USER,
-        conversation_id=name,
-        channel="chat_completions",
-        meeting_id=None,
-        turns=appended(first) if first else (),
-    )
-    situation = Situation(opened.agent, opened.key, "voice", history=talk)
-    async with aclosing(place.exchanges.answer(situation, opened, first=first)) as pieces:
+    situation = Situation(place.opened.agent, place.opened.key, "voice", history=talk)
+    with place.exchanges.head_start(first, lambda _: situation) as start:
+        opened = await place.home.opening.begin(
+            place.opened.agent,
+            tenant=TENANT,
+            user_id=USER,
+            conversation_id=name,
+            channel="chat_completions",
+            meeting_id=None,
+            turns=appended(first) if first else (),
+            ahead=start.begin,
+        )
+    async with aclosing(place.exchanges.answer(situation, opened, begun=start.generation)) as pieces:
         return "".join([piece.text async for piece in pieces if isinstance(piece, TextDelta)])
 
 

@@ -56,7 +56,7 @@ class Conversations(Protocol):
         """
         ...
 
-    async def begin_conversation(
+    async def begin_conversation(  # noqa: PLR0913 - all that a first request says, at once
         self,
         key: MindKey,
         conversation_id: str,

@@ -46,7 +46,7 @@ class SqlConversations(Connected):
         conversations.check(opening)
         return await self._write(partial(conversations.opened, opening=opening))
 
-    async def begin_conversation(
+    async def begin_conversation(  # noqa: PLR0913 - all that a first request says, at once
         self,
         key: MindKey,
         conversation_id: str,

@@ -75,6 +75,8 @@ async def main(names: list[str]) -> None:
         "valid": busy <= BUSY_LOAD,
     }
     (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n")
+    if dead := sessions.failed(results.get("sessions", {})):
+        sys.exit(f"Without figures, because they died: {', '.join(dead)}.")
 
 
 def _plain(title: str, result: Result) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import anyio
 from rich.console import Console
 
 from benchmarks.completions_servers import NotInstalledError
+from benchmarks.sessions_capacity import most
 from benchmarks.sessions_leaks import leaks
 from benchmarks.sessions_load import Noted, Script, at
 from benchmarks.sessions_report import chunk_us, figures, table
@@ -28,13 +28,14 @@ from voicemind.engines.cascade.endpoint import EndpointLimits
 
 ROUNDS = 3
 PEOPLE = 50
-MOST_STUTTER, MOST_TRIP_MS = 0.01, 100.0
 CHUNKS_MS = (20, 100)
-CLOSE_ENOUGH, IDLE = 0.1, 200
-"""The search for the capacity ends once what holds and what does not are this close; so many say nothing."""
+IDLE = 200
+"""So many say nothing."""
 WHOLE_MS = 2_400
 """Speech that is long enough for the scripted recogniser, a word each 300 ms, to have heard its whole sentence."""
 WITHOUT = "--without-pipecat"
+FAILED = "_failed"
+"""Ends the name of the figure that says why a part has none."""
 KINDS: tuple[FloodKind, ...] = ("sound", "messages")
 
 Result = dict[str, float | int | str]
@@ -79,11 +80,31 @@ async def measure(parts: Sequence[str] = ()) -> Result:
             bench = Bench(folder, load, set(cores[:1]), stack, control, others)
             for name, part in PARTS.items():
                 if not parts or name in parts:
-                    console.print(f"  {name} …")
-                    result |= await part(bench)
+                    result |= await tried(name, part, bench)
     finally:
         os.sched_setaffinity(0, before)
     return result
+
+
+async def tried(name: str, part: Callable[[Bench], Awaitable[Result]], bench: Bench) -> Result:
+    """The figures of one part, shown as soon as they are there. One that dies says so, and leaves those of the others alone."""
+    console.print(f"  {name} …")
+    try:
+        found = await part(bench)
+    except Exception as error:  # noqa: BLE001 - the boundary of a part: whatever it died of, the others have figures
+        console.print_exception()
+        return {f"{name}{FAILED}": f"{type(error).__name__}: {error}"}
+    console.print(found)
+    return found
+
+
+def failed(result: Result) -> list[str]:
+    """The parts that died."""
+    return [name.removesuffix(FAILED) for name in result if name.endswith(FAILED)]
+
+
+def _told(line: str) -> None:
+    console.print(line, markup=False)
 
 
 async def _trips(bench: Bench) -> Result:
@@ -165,54 +186,8 @@ async def _capacity(bench: Bench) -> Result:
     target = await bench.ours("capacity")
     result: Result = {}
     for chunk_ms, first in zip(CHUNKS_MS, (100, 160), strict=True):
-        result |= await _most(bench, target, chunk_ms, first=first)
+        result |= await most(bench.load, target, chunk_ms=chunk_ms, first=first, told=_told)
     return result
-
-
-async def _most(bench: Bench, target: Target, chunk_ms: int, *, first: int, step: float = 1.6) -> Result:
-    """Search by halves between what holds and what breaks."""
-    acts = {"ask": ASK_MS} if target.answers_messages else {}
-    scripts = bench.load.talks(target, chunk_ms=chunk_ms, **acts)
-    head = f"most_{target.name}_{chunk_ms}"
-    holds, breaks, people = 0, math.inf, first
-    best: Noted | None = None
-    why = ""
-    while breaks - holds > max(CLOSE_ENOUGH * holds, 1):
-        noted = await bench.load.run(target, scripts, people=people, warm_s=7, for_s=CYCLE_MS / 1000)
-        broken = _broken(noted)
-        console.print(
-            f"    {people} people, {chunk_ms} ms: {broken or 'holds'} ({noted.server:.0%} of a core)", markup=False
-        )
-        if noted.problems():
-            return {f"{head}_invalid": f"{people} people: {noted.problems()[0]}"}
-        if broken:
-            breaks, why = people, broken
-        else:
-            holds, best = people, noted
-        people = round(holds * step) if breaks == math.inf else round((holds + breaks) / 2)
-    if best is None:
-        return {head: 0, f"{head}_broken_by": why}
-    return {
-        head: holds,
-        f"{head}_server": round(best.server, 2),
-        f"{head}_chunk_us": round(chunk_us(best)),
-        **({f"{head}_trip_p95_ms": round(at(best.trips, 0.95), 1)} if best.trips else {}),
-        f"{head}_turn_p95_ms": round(at(best.turns, 0.95)),
-        f"{head}_stutter": round(best.stutter, 4),
-        f"{head}_breaks_at": int(breaks),
-        f"{head}_broken_by": why,
-    }
-
-
-def _broken(noted: Noted) -> str:
-    """Why so many are too many; empty where they are not."""
-    if noted.errors:
-        return f"{noted.errors.total()} errors ({noted.errors.most_common(1)[0][0]})"
-    if noted.stutter > MOST_STUTTER:
-        return f"stutter {noted.stutter:.1%}"
-    if noted.trips and at(noted.trips, 0.95) > MOST_TRIP_MS:
-        return f"round trip {at(noted.trips, 0.95):.0f} ms"
-    return ""
 
 
 async def _fairness(bench: Bench) -> Result:
@@ -270,7 +245,7 @@ async def _rival(bench: Bench) -> Result:
             stutter=lambda one: one.stutter,
             server=lambda one: one.server,
         )
-    return result | await _most(bench, target, 20, first=10, step=1.5)
+    return result | await most(bench.load, target, chunk_ms=20, first=10, told=_told, step=1.5)
 
 
 PARTS: dict[str, Callable[[Bench], Awaitable[Result]]] = {
@@ -293,5 +268,6 @@ if __name__ == "__main__":
             f"There is no part {unknown[0]!r}. Parts: {', '.join(PARTS)}; none means all. {WITHOUT} leaves Pipecat out."
         )
     found = anyio.run(measure, chosen, backend_options={"use_uvloop": True})
-    console.print(found)
     console.print(table(found))
+    if dead := failed(found):
+        sys.exit(f"Without figures, because they died: {', '.join(dead)}.")

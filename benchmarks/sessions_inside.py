@@ -1,4 +1,7 @@
-"""Our server in a process that says where it is and then, for every line it reads, what it holds: tasks, descriptors, threads, kilobytes."""
+"""Our server in a process that says where it is and then, for every line it reads, what it holds: tasks, descriptors, threads, kilobytes.
+
+The line `connect` has the store open all of its connections before.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from sqlalchemy.pool import QueuePool
 
 from voicemind.assembly import running
 from voicemind.config import Settings
 from voicemind.ops import logs
 
+CONNECT = "connect"
 POOLED = "AnyIO worker thread"
 """Comes with the load and goes after ten idle seconds."""
 
@@ -24,9 +29,26 @@ async def main() -> None:
     """Serve until the input ends."""
     async with running(Settings.load()) as url:
         _say(url)
-        while await anyio.to_thread.run_sync(sys.stdin.readline):
+        while line := await anyio.to_thread.run_sync(sys.stdin.readline):
+            if line.strip() == CONNECT:
+                await anyio.to_thread.run_sync(connect_all)
             gc.collect()
             _say(json.dumps(held()))
+
+
+def connect_all() -> None:
+    """Take every connection of the store's pool at once, and give them back.
+
+    A pool opens one when all others are taken in the same moment, and keeps it. With short reads on one core that moment may never come, and then
+    it comes while leaks are looked for.
+    """
+    for pool in [one for one in gc.get_objects() if isinstance(one, QueuePool)]:
+        taken = [pool.connect() for _ in range(pool.size())]
+        for connection in taken:
+            cursor = connection.cursor()
+            cursor.execute("SELECT count(*) FROM sqlite_master")  # opens the log of the file too
+            cursor.close()
+            connection.close()
 
 
 def _say(line: str) -> None:

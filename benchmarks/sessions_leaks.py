@@ -14,14 +14,13 @@ import httpx
 from tests.serving import SCRIPTED
 
 from benchmarks.completions_servers import pinned, until_answers
+from benchmarks.sessions_inside import CONNECT
 from benchmarks.sessions_load import Dialect, Noted, Person, Script
 from benchmarks.sessions_sound import murmur
 from benchmarks.sessions_wire import NotOpenError
-from voicemind.store.database import READERS
 
 CYCLES, WARM_UP, AT_ONCE = 2_000, 2_400, 16
 """The warm-up fills what is bounded: a thousand minds that stay in memory, two people in three having one, and the pages of the database that each connection keeps."""
-BURST, MOST_BURSTS = 64, 50
 ABRUPT = 0.3
 SETTLED_S = 3.0
 
@@ -45,8 +44,7 @@ async def leaks(folder: Path, *, cores: set[int]) -> Result:
         url = (await anyio.to_thread.run_sync(process.stdout.readline)).decode().strip()
         await until_answers(process, url + "/readyz", log=folder / "server.log")
         errors = await _cycles(url, WARM_UP)
-        await _all_connected(url, process.pid, folder / "data" / "voicemind.db")
-        held = [await _held(process)]
+        held = [await _held(process, CONNECT)]
         for _ in range(2):
             errors += await _cycles(url, CYCLES // 2)
             held.append(await _held(process))
@@ -101,26 +99,10 @@ async def _cycles(url: str, count: int) -> int:
     return noted.errors.total()
 
 
-async def _all_connected(url: str, pid: int, database: Path) -> None:
-    """Read side by side until each of the store's connections is open: they open when they are first needed, and stay."""
-
-    def count() -> int:
-        links = [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
-        return links.count(database)
-
-    async with httpx.AsyncClient(timeout=60) as client:
-        for _ in range(MOST_BURSTS):
-            if await anyio.to_thread.run_sync(count) == READERS + 1:
-                return
-            async with anyio.create_task_group() as tasks:
-                for _ in range(BURST):
-                    tasks.start_soon(client.get, f"{url}/api/v1/conversations?limit=100")
-    raise RuntimeError("the store does not open all of its connections")
-
-
-async def _held(process: subprocess.Popen[bytes]) -> dict[str, int]:
+async def _held(process: subprocess.Popen[bytes], line: str = "") -> dict[str, int]:
+    """What the process says that it holds, once it has done what the line asks for."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(b"\n")
+    process.stdin.write(line.encode() + b"\n")
     process.stdin.flush()
     return dict(json.loads(await anyio.to_thread.run_sync(process.stdout.readline)))

@@ -19,6 +19,9 @@ from voicemind.speech.audio import Pcm, resampled, write_wav
 MICROPHONE_HZ = 48_000
 ROOT_FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 STATE, AGENT, USER = "state", "turn-agent", "turn-user"
+expect.set_options(timeout=30_000)
+"""The default is five seconds, which a busy machine exceeds."""
+IN_STATE = "state => document.querySelector('[data-testid=state]')?.dataset.state === state"
 
 TAP = """
 (() => {
@@ -113,8 +116,8 @@ class Visit:
         await self.page.get_by_test_id("send").click()
 
     async def until_state(self, state: str) -> None:
-        """Wait for the state word."""
-        await expect(self.page.get_by_test_id(STATE)).to_have_attribute("data-state", state, timeout=30_000)
+        """Wait for the state word; the page looks with every frame, since a short state is easily missed."""
+        await self.page.wait_for_function(IN_STATE, arg=state, timeout=30_000)
 
     async def texts(self, kind: str) -> list[str]:
         """What one side has said, as it stands in the thread."""
@@ -187,13 +190,13 @@ def silence(folder: Path, *, seconds: int = 60) -> Path:
     return path
 
 
-def spoken(folder: Path, text: str) -> Path:
-    """A microphone before which somebody says this after two seconds, and then is silent."""
+def spoken(folder: Path, text: str, *, after_s: int = 2) -> Path:
+    """A microphone before which somebody says this after so many seconds, and then is silent."""
     path = folder / "spoken.wav"
     raw = subprocess.run(["espeak-ng", "--stdout", "-a", "180", text], capture_output=True, check=True).stdout
     rate, start = int.from_bytes(raw[24:28], "little"), raw.index(b"data") + 8
     samples = resampled(Pcm(raw[start : start + (len(raw) - start) // 2 * 2], rate), MICROPHONE_HZ).samples
     path.write_bytes(
-        write_wav(Pcm(bytes(2 * MICROPHONE_HZ * 2) + samples + bytes(2 * MICROPHONE_HZ * 30), MICROPHONE_HZ))
+        write_wav(Pcm(bytes(2 * MICROPHONE_HZ * after_s) + samples + bytes(2 * MICROPHONE_HZ * 30), MICROPHONE_HZ))
     )
     return path

@@ -21,6 +21,8 @@ SILENCE_S = 0.75
 LIMIT_S = 30.0
 FRAME_S, SPEED = 0.02, 2.5
 """The microphone's frames, and how much faster than real time they come."""
+CATCH_UP_S = 0.5
+"""How much a microphone that is late makes up for: more at once would be a flood."""
 
 
 class Resuming:
@@ -144,7 +146,9 @@ class Resuming:
         async def listen() -> None:
             started = anyio.current_time()
             for number, frame in enumerate(microphone):
-                await anyio.sleep_until(started + number * FRAME_S / SPEED)
+                due = started + number * FRAME_S / SPEED
+                await anyio.sleep_until(due)
+                started += max(0.0, anyio.current_time() - due - CATCH_UP_S)
                 if self._socket is not None:
                     with suppress(ConnectionClosed):
                         await self._socket.send(struct.pack("<IId", 1, number, 0.0) + frame)

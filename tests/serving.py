@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ SCRIPTED: dict[str, Any] = {
     "vad": "energy",
     "embedding": "scripted",
 }
-READY_LIMIT_S = 30.0
+READY_LIMIT_S = 120.0
+PORTS = range(15_000, 32_000)
+"""Below those that Linux gives to whoever connects (32768 and up): a port that was free may else be somebody's before the server has it."""
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of plain HTTP: reading those of this machine takes a twentieth of a second each time."""
 
@@ -90,10 +93,12 @@ async def until_ready(client: httpx.AsyncClient, *, limit_s: float = READY_LIMIT
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, of those that no connection is given by itself before it is bound."""
+    while True:
+        port = secrets.randbelow(PORTS.stop - PORTS.start) + PORTS.start
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

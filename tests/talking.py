@@ -83,4 +83,4 @@ async def talking(client: httpx.AsyncClient, *, binary: bool = False, **body: An
 
 async def end(client: httpx.AsyncClient, conversation_id: str) -> httpx.Response:
     """End a conversation and wait for what was remembered."""
-    return await client.post("/api/elevenlabs/end", json={"conversation_id": conversation_id}, timeout=60)
+    return await client.post("/api/elevenlabs/end", json={"conversation_id": conversation_id}, timeout=180)

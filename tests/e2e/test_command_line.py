@@ -44,7 +44,7 @@ class Terminal:
             text=True,
             env={**self.environment, **{f"VOICEMIND_{name}": value for name, value in settings.items()}},
             cwd=self.home,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

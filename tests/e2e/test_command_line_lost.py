@@ -96,7 +96,7 @@ async def test_a_chat_in_a_pipe_goes_on_after_a_cut(tmp_path: Path) -> None:
 async def test_a_chat_goes_on_with_a_server_that_restarts(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         with own_process(tmp_path, VOICEMIND_PORT=str(port)) as first:
             await until_ready(client, limit_s=LIMIT_S)
             async with command(tmp_path, url, "chat", "--agent", "thalia") as chat:
@@ -117,7 +117,7 @@ async def test_a_chat_goes_on_with_a_server_that_restarts(tmp_path: Path) -> Non
 async def test_a_chat_whose_conversation_is_gone_after_the_restart_fails_in_plain_words(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         with own_process(tmp_path, VOICEMIND_PORT=str(port)) as first:
             await until_ready(client, limit_s=LIMIT_S)
             async with command(tmp_path, url, "chat", "--agent", "thalia") as chat:

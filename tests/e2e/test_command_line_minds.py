@@ -75,7 +75,9 @@ class Terminal:
 
     def get(self, path: str) -> Any:
         """What the running server answers, without a process in between."""
-        answer = httpx.get(f"http://127.0.0.1:{self.environment['VOICEMIND_PORT']}/api/v1/{path}", trust_env=False)
+        answer = httpx.get(
+            f"http://127.0.0.1:{self.environment['VOICEMIND_PORT']}/api/v1/{path}", trust_env=False, timeout=30
+        )
         answer.raise_for_status()
         return answer.json()
 
@@ -89,7 +91,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     with own_process(folder, VOICEMIND_AGENTS_DIR=str(folder / "agents"), XDG_CONFIG_HOME=str(folder)) as served:
 
         async def ready() -> None:
-            async with httpx.AsyncClient(base_url=served.url) as client:
+            async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
                 await until_ready(client)
 
         anyio.run(ready)

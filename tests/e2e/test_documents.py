@@ -57,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with own_process(folder, **{f"VOICEMIND_{name}": value for name, value in given.items()}) as served:
 
         async def ready() -> None:
-            async with httpx.AsyncClient(base_url=served.url) as client:
+            async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
                 await until_ready(client)
                 await somebody_talked(client)
 
@@ -69,7 +69,7 @@ async def somebody_talked(client: httpx.AsyncClient) -> None:
     """What the page about minds takes for granted: a conversation of Ada's, and her mind as it is printed there."""
     talk = {"agent": "counsellor", "user_id": "ada", "conversation_id": "talk-1", "channel": "text"}
     (await client.post("/api/voice-sessions", json=talk)).raise_for_status()
-    ended = await client.post("/api/elevenlabs/end", json={"conversation_id": "talk-1"}, timeout=60)
+    ended = await client.post("/api/elevenlabs/end", json={"conversation_id": "talk-1"}, timeout=180)
     ended.raise_for_status()
     headers = {"Content-Type": "text/markdown"}
     url = "/api/v1/minds/counsellor/ada/import"
@@ -117,7 +117,7 @@ def test_a_command_of_the_documents_works(page: str, line: str, server: Served, 
         input="Hello\n/end\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -128,7 +128,7 @@ def test_a_command_of_the_documents_works(page: str, line: str, server: Served, 
 def test_python_of_the_documents_runs(block: Block, server: Served, folder: Path) -> None:
     program = block.text.replace("http://127.0.0.1:8700", server.url)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -138,7 +138,12 @@ def test_python_of_the_documents_runs(block: Block, server: Served, folder: Path
 def test_a_shell_script_of_the_documents_works(block: Block, server: Served, folder: Path) -> None:
     program = block.text.replace("http://127.0.0.1:8700", server.url)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-euo", "pipefail", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -17,7 +17,7 @@ KILLS = 20
 async def acknowledged_until_killed(url: str, kill_after: int, kill: object, user: str) -> tuple[str, list[str]]:
     """Talk until the server is killed after so many acknowledgements; returns the conversation and the acknowledged texts."""
     texts: list[str] = []
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         try:
             async with talking(client, agent="counsellor", user_id=user, channel="text", greet=False) as talk:
                 for number in range(kill_after + 1):
@@ -39,7 +39,7 @@ async def test_no_acknowledged_turn_is_lost_in_twenty_kills(tmp_path: Path) -> N
     talks: list[tuple[str, int]] = []
     for kill in range(KILLS):
         with own_process(tmp_path) as server:
-            async with httpx.AsyncClient(base_url=server.url) as client:
+            async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
                 await until_ready(client)
             conversation, texts = await acknowledged_until_killed(
                 server.url, chance.randint(1, 9), server.kill, f"user-{kill}"

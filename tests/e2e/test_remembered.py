@@ -39,7 +39,7 @@ async def record(path: Path) -> None:
 def voicemind(server: Served, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "voicemind", *words]
     return subprocess.run(
-        command, env={**server.environment, "COLUMNS": "200"}, capture_output=True, text=True, timeout=240, check=False
+        command, env={**server.environment, "COLUMNS": "200"}, capture_output=True, text=True, timeout=900, check=False
     )
 
 
@@ -47,7 +47,7 @@ async def test_a_person_is_remembered_in_the_next_conversation_and_nobody_else_i
     hello, answer = tmp_path / "hello.wav", tmp_path / "a.wav"
     await record(hello)
     with own_process(tmp_path, **EMBEDDED) as server:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             await until_ready(client, limit_s=180)
         talked = voicemind(server, "talk", "--agent", "counsellor", "--user", "first", str(hello), "--out", str(answer))
         assert talked.returncode == 0, talked.stderr
@@ -67,7 +67,7 @@ async def test_a_person_is_remembered_in_the_next_conversation_and_nobody_else_i
 
 async def test_what_has_changed_since_is_known_in_the_next_conversation(tmp_path: Path) -> None:
     with own_process(tmp_path, **EMBEDDED) as server:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             await until_ready(client, limit_s=180)
 
         def said(text: str) -> str:
@@ -78,7 +78,7 @@ async def test_what_has_changed_since_is_known_in_the_next_conversation(tmp_path
         said("My cat is called Biscuit.")
         said("Biscuit died last spring, now I have a dog, Rollo.")
         cat, dog = said("What happened to my cat Biscuit?"), said("Who is Rollo?")
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             mind = (await client.get("/api/v1/minds/counsellor/third")).json()
     lines = [entry["text"] for block in mind["blocks"] for entry in block["entries"]]
     assert "The user's cat Biscuit died last spring." in lines

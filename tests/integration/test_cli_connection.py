@@ -177,7 +177,7 @@ async def test_a_server_that_restarts_is_talked_to_again_without_a_second_greeti
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with anyio.fail_after(LIMIT_S):
-        async with httpx.AsyncClient(base_url=url) as client, Server(url, patience=QUICK) as server:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client, Server(url, patience=QUICK) as server:
             with own_process(tmp_path, VOICEMIND_PORT=str(port)) as first:
                 await until_ready(client, limit_s=LIMIT_S)
                 opened = await server.open_conversation("thalia", user="ann", channel="text")

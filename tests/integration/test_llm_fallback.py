@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 
 SECRET = "the canary sentence"
 ASK = Ask((Message("system", "You are Ida."), Message("user", f"Hello, {SECRET}.")), max_tokens=60)
-PATIENCE = Patience(urgent_s=2, idle_s=4)
+PATIENCE = Patience(urgent_s=4, idle_s=8)
 SECOND = "I am the second."
 
 
@@ -60,7 +60,7 @@ async def heard(llm: Llm, ask: Ask = ASK) -> tuple[str, ProviderError | None]:
     """What was said, and the error that it ended in."""
     pieces: list[Piece] = []
     error: ProviderError | None = None
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         try:
             async with aclosing(llm.stream(ask)) as stream:
                 async for piece in stream:
@@ -100,7 +100,7 @@ async def test_the_second_model_answers_where_the_first_cannot(answer: Answer, t
         first.queue.extend([answer] * 3)
         began = anyio.current_time()
         assert await heard(llm) == (SECOND, None)
-        assert anyio.current_time() - began < PATIENCE.urgent_s + 1
+        assert anyio.current_time() - began < 2 * PATIENCE.urgent_s
         assert 1 <= len(first.asked) <= times
 
 
@@ -128,7 +128,7 @@ async def test_where_none_answers_the_time_of_one_is_not_exceeded() -> None:
         _, error = await heard(llm)
         assert isinstance(error, ProviderUnavailable)
         assert str(error).startswith(("first", "anthropic"))
-        assert PATIENCE.urgent_s * 0.9 <= anyio.current_time() - began < PATIENCE.urgent_s + 1
+        assert PATIENCE.urgent_s * 0.9 <= anyio.current_time() - began < 2 * PATIENCE.urgent_s
 
 
 @pytest.mark.parametrize("cut", [True, False])

@@ -75,7 +75,7 @@ async def test_a_sweep_that_cannot_list_the_recordings_leaves_the_server_alive_a
             await talk.until("agent_response", final=True)
         with anyio.fail_after(LIMIT_S):
             address = f"{API}/conversations/{talk.conversation_id}"
-            while (await client.get(address)).json()["status"] == "open":  # noqa: ASYNC110 - the sweep comes by itself
+            while (await client.get(address)).json()["status"] in ("active", "detached"):  # noqa: ASYNC110 - the sweep comes by itself
                 await anyio.sleep(0.05)
 
 
@@ -92,7 +92,7 @@ async def test_a_part_of_the_sweep_that_breaks_keeps_no_other_part_waiting(
             await talk.until("agent_response", final=True)
         with anyio.fail_after(LIMIT_S):
             address = f"{API}/conversations/{talk.conversation_id}"
-            while (await client.get(address)).json()["status"] == "open":  # noqa: ASYNC110 - the sweep comes by itself
+            while (await client.get(address)).json()["status"] in ("active", "detached"):  # noqa: ASYNC110 - the sweep comes by itself
                 await anyio.sleep(0.05)
 
 
@@ -174,7 +174,7 @@ def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Tape], bool]]:
 async def test_a_file_that_hangs_keeps_no_other_recording_waiting_and_stops_when_it_is_too_far_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: Callable[[Tape], bool]
 ) -> None:
-    monkeypatch.setattr(recording, "WRITE_LIMIT_S", 0.2)
+    monkeypatch.setattr(recording, "WRITE_LIMIT_S", 1.0)
     monkeypatch.setattr("voicemind.conversation.recorder.NOTES_LIMIT_BYTES", 100_000)
     before = broken("slow")
     async with in_process(tmp_path, recordings="on") as client, talking(client, binary=True, **AGREED) as talk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.cutting import Numbered, close_code, somebody
 from tests.serving import in_process
 from tests.talking import Talk, opened, talking
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from voicemind.conversation.roll_out import RollOut
 from voicemind.conversation.session import Session
@@ -198,9 +199,10 @@ async def test_a_session_ends_after_its_longest_time_however_lively_it_is(tmp_pa
     ):
 
         async def chatter() -> None:
-            while True:
-                await talk.send(type="interrupt")
-                await anyio.sleep(0.05)
+            with suppress(ConnectionClosed):  # the server is the first to know that it is over
+                while True:
+                    await talk.send(type="interrupt")
+                    await anyio.sleep(0.05)
 
         tasks.start_soon(chatter)
         assert (await talk.until("complete"))["reason"] == "length"

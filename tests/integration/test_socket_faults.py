@@ -59,9 +59,8 @@ async def test_a_recording_at_two_and_a_half_times_its_speed_is_no_flood(tmp_pat
         strict_process(tmp_path, {}, limits=Limits(window_s=0.5)) as client,
         talking(client, binary=True, agent="thalia", greet=False) as talk,
     ):
-        started = anyio.current_time()
-        for number in range(120):
-            await anyio.sleep_until(started + number * 0.02 / 2.5)
+        for _ in range(120):
+            await anyio.sleep(0.02 / 2.5)  # who is late does not catch up: that would be faster than it is meant to be
             await talk.send_sound(bytes(640))
         await talk.send(type="text", text="Hello")
         assert (await talk.until("agent_response", final=True))["text"]
@@ -131,7 +130,7 @@ async def test_fifty_who_connect_and_drop_at_once_leave_nothing_behind(tmp_path:
 
 
 async def test_a_client_that_reads_nothing_loses_its_line_and_no_word(tmp_path: Path) -> None:
-    watch, patience = Watched(), SocketPatience(unread_s=0.3, closing_s=30, buffer_bytes=4096)
+    watch, patience = Watched(), SocketPatience(unread_s=1, closing_s=30, buffer_bytes=4096)
     async with strict_process(tmp_path, {}, sockets=patience, watch=watch) as client:
         session = await opened(client, agent="thalia", greet=False)
         url = session["wsUrl"] + "&sequence=1"
@@ -171,7 +170,7 @@ async def test_a_client_that_takes_sound_too_slowly_is_given_up_though_it_reads(
 
 
 async def test_a_dead_peer_is_noticed_by_its_silence_and_its_session_waits(tmp_path: Path) -> None:
-    watch, patience = Watched(), SocketPatience(ping_s=0.1, pong_s=0.2)
+    watch, patience = Watched(), SocketPatience(ping_s=0.1, pong_s=2)
     async with (
         strict_process(tmp_path, {}, sockets=patience, watch=watch) as client,
         somebody(client, agent="thalia", channel="text", greet=False) as person,

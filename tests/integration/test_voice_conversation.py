@@ -3,6 +3,7 @@
 import base64
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -210,7 +211,7 @@ async def remembers(client: httpx.AsyncClient, user_id: str) -> None:
         "messages": [{"role": "user", "content": "What is my cat called?"}],
         "elevenlabs_extra_body": {"patient_id": user_id},
     }
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while "Biscuit" not in (await client.post("/v1/chat/completions", json=question)).text:  # noqa: ASYNC110 - asked as a client would
             await anyio.sleep(0.05)
 
@@ -241,9 +242,10 @@ async def test_an_open_microphone_alone_does_not_keep_a_session(tmp_path: Path) 
     ):
 
         async def microphone() -> None:
-            while True:
-                await talk.send_sound(silence(0.02))
-                await anyio.sleep(0.02)
+            with suppress(ConnectionClosed):  # the server is the first to know that it is over
+                while True:
+                    await talk.send_sound(silence(0.02))
+                    await anyio.sleep(0.02)
 
         tasks.start_soon(microphone)
         assert (await talk.until("complete"))["reason"] == "idle"
@@ -252,11 +254,11 @@ async def test_an_open_microphone_alone_does_not_keep_a_session(tmp_path: Path) 
 
 async def test_a_live_conversation_is_not_swept_however_long_nobody_speaks(tmp_path: Path) -> None:
     async with (
-        in_process(tmp_path, stale_minutes=0.015, sweep_every_s=0.02) as client,
+        in_process(tmp_path, stale_minutes=0.03, sweep_every_s=0.02) as client,
         talking(client, agent="thalia", channel="text", greet=False) as talk,
     ):
         for text in ("Hello", "Are you there?"):
-            await anyio.sleep(1.2)  # longer than stale, and many sweeps
+            await anyio.sleep(2)  # longer than stale, and many sweeps
             await talk.send(type="text", text=text)
             assert (await talk.until("agent_response", final=True))["text"]
 

@@ -157,7 +157,7 @@ def served_with_64(folder: Path, log: Path) -> Iterator[tuple[str, subprocess.Po
             yield f"http://127.0.0.1:{port}", process
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=120)
 
 
 async def test_a_process_with_64_descriptors_survives_more_callers_than_it_can_hold(tmp_path: Path) -> None:

@@ -441,7 +441,7 @@ async def test_large_bodies_whose_signature_is_not_known_yet_are_few_and_small_o
 async def test_canary_sentences_are_in_no_log_and_no_answer(tmp_path: Path) -> None:
     canary = "The canary sentence 4711"
     with own_process(tmp_path, VOICEMIND_ELEVENLABS_WEBHOOK_SECRET=SECRET, VOICEMIND_LOG_LEVEL="debug") as served:
-        async with httpx.AsyncClient(base_url=served.url) as client:
+        async with httpx.AsyncClient(base_url=served.url, timeout=30) as client:
             await until_ready(client)
             known = begun(role_id="counsellor", user_id="ada")
             call_of = [{"request_id": "r", "tool_name": "look", "params_as_json": f'{{"q": "{canary}"}}'}]

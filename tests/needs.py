@@ -36,11 +36,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of tests that run side by side, those of a file share what was made for it, and those with models are in one process: each fills the processor.
 
-    A page plays sound in time and needs the processor for itself.
+    A page plays sound in time and needs the processor for itself. What looks at when things happen is tried a second time: once late is the machine, twice is the program.
     """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.alone)
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
         item.add_marker(pytest.mark.xdist_group("models" if item.get_closest_marker("models") else item.path.name))
 
 
@@ -74,9 +76,12 @@ def leave_out(reason: str) -> NoReturn:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many tests were left out, and what would bring them back."""
+    """How many tests were left out, and what would bring them back; and what failed at first, for whoever sees it often."""
     for reason, count in sorted(left_out.items()):
         terminalreporter.write_line(f"{count} tests were left out: {reason}", yellow=True)
+    for report in terminalreporter.stats.get("rerun", []):
+        crash = getattr(report.longrepr, "reprcrash", report.longrepr)
+        terminalreporter.write_line(f"{report.nodeid} failed at its first try: {crash}", yellow=True)
 
 
 def _no_models() -> str:

@@ -39,7 +39,7 @@ async def record(path: Path) -> None:
 def voicemind(server: Served, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "voicemind", *words]
     return subprocess.run(
-        command, env={**server.environment, "COLUMNS": "200"}, capture_output=True, text=True, timeout=240, check=False
+        command, env={**server.environment, "COLUMNS": "200"}, capture_output=True, text=True, timeout=900, check=False
     )
 
 

@@ -38,7 +38,7 @@ async def test_no_turn_is_lost_and_no_event_comes_twice_whatever_the_network_doe
         async with bad_network(port) as network:
             async with resuming(client, network, agent="counsellor", user_id="u", channel="text", greet=False) as talk:
                 said: list[str] = []
-                with anyio.fail_after(240):
+                with anyio.fail_after(600):
                     network.draw = lambda: Fault.at_random(chance, up=UP, down=DOWN)
                     await talk.drop()
                     while network.struck < FAULTS:
@@ -75,7 +75,7 @@ async def test_a_spoken_conversation_loses_no_turn_either_and_nothing_is_said_tw
             bad_network(port) as network,
             resuming(client, network, agent="counsellor", user_id="u", greet=False) as talk,
         ):
-            with anyio.fail_after(240):
+            with anyio.fail_after(600):
                 network.draw = lambda: Fault.at_random(chance, up=SPOKEN_UP, down=SPOKEN_DOWN)
                 await talk.drop()
                 await talk.speak(microphone(), until=lambda: network.struck >= SPOKEN_FAULTS)

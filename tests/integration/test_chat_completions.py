@@ -93,9 +93,9 @@ async def test_a_talk_that_names_no_conversation_is_not_kept_where_nobody_wants_
 
 async def test_an_answer_that_nobody_waits_for_any_more_is_given_up(tmp_path: Path) -> None:
     async with in_process(tmp_path, scripted_llm_ms=60_000) as client:
-        with anyio.fail_after(20):
+        with anyio.fail_after(40):
             with pytest.raises(httpx.ReadTimeout):
-                await client.post(CHAT, json=kept("My cat died.", "call"), timeout=0.5)
+                await client.post(CHAT, json=kept("My cat died.", "call"), timeout=3)
             assert (await end(client, "call")).json()["transcript_length"] == 1
 
 

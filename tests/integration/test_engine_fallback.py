@@ -143,24 +143,22 @@ async def test_what_was_spoken_is_answered_once_by_the_next_engine_and_stays_one
     assert finals == ["Tell me about the court", "and about the king.", "Thank you."]
 
 
+@pytest.mark.parametrize("early_thinking", [True, False])
 async def test_words_that_a_broken_voice_left_unanswered_are_answered_by_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early_thinking: bool
 ) -> None:
-    speak, failures = ScriptedTts.speak, 0
+    speak, watch = ScriptedTts.speak, Watched()
 
     async def fails_at_first(self: ScriptedTts, text: str, *, voice: str | None = None) -> AsyncGenerator[Sounding]:
-        nonlocal failures
-        if failures < TOO_MANY:
-            failures += 1
+        if not watch.changed:
             raise ProviderUnavailable("The voice is gone.", provider="scripted")
         async for piece in speak(self, text, voice=voice):
             yield piece
 
     monkeypatch.setattr(ScriptedTts, "speak", fails_at_first)
     settings: dict[str, Any] = {"voice_fallback": "scripted/scripted", "scripted_stt_text": "Tell me about the court."}
-    settings["early_thinking"] = False  # an early answer that fails is thought of again: each would fail twice
     async with (
-        in_process(tmp_path, **settings) as client,
+        strict_process(tmp_path, {**settings, "early_thinking": early_thinking}, watch=watch) as client,
         talking(client, binary=True, agent="thalia", greet=False) as talk,
     ):
         await talk.until("state", state="listening")

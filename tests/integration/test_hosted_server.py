@@ -86,7 +86,7 @@ async def test_the_service_is_given_up_when_our_client_goes_away_before_the_firs
             in_process(tmp_path, **given, openai_base_url=upstream.url) as client,
         ):
             with pytest.raises(httpx.ReadTimeout):
-                await client.post("/v1/chat/completions", json=body, timeout=1)
+                await client.post("/v1/chat/completions", json=body, timeout=3)
             (talk,) = (await client.get("/api/v1/conversations")).json()["items"]
             with anyio.fail_after(20):  # of the 50 seconds that its first word takes
                 ended = await client.post("/api/elevenlabs/end", json={"conversation_id": talk["id"]})
@@ -113,11 +113,12 @@ async def test_the_service_stops_thinking_when_our_client_goes_away(kind: str, s
             ) as client,
         ):
             with pytest.raises(httpx.ReadTimeout) if not streams else nullcontext():
-                async with client.stream("POST", "/v1/chat/completions", json=body, timeout=1) as answer:
+                patience_s = 30 if streams else 3
+                async with client.stream("POST", "/v1/chat/completions", json=body, timeout=patience_s) as answer:
                     async for _ in answer.aiter_lines():
                         if upstream.running:
                             break
-            with anyio.fail_after(5):  # of the half minute that the whole answer takes
+            with anyio.fail_after(15):  # of the half minute that the whole answer takes
                 await upstream.idle.wait()
             assert (await client.post("/api/elevenlabs/end", json={"conversation_id": "call"})).status_code == 200
             said = (await client.get("/api/v1/conversations/call/turns")).json()["items"]

@@ -107,13 +107,13 @@ async def test_an_interrupted_reply_ends_in_the_recording_where_it_was_silenced(
         await talk.send(type="text", text="Tell me a long story about the palace and the harbour and the king please.")
         await talk.until("state", state="speaking")
         while len(talk.sound) < 48_000:
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 frame = await talk.socket.recv()
             if isinstance(frame, bytes):
                 talk.sound += frame[16:]
-        sent_ms = len(talk.sound) / 48
         await talk.send(type="interrupt")
         await talk.until("interrupted")
+        sent_ms = len(talk.sound) / 48
         await talk.until("agent_response", final=True)
         await talk.send(type="text", text="Go on.")
         await talk.until("agent_response", final=True)
@@ -122,7 +122,7 @@ async def test_an_interrupted_reply_ends_in_the_recording_where_it_was_silenced(
     told = (await client.get(f"{API}/conversations/{talk.conversation_id}/recording/turns")).json()
     cut, second = told["turns"][1], told["turns"][3]
     heard_ms = cut["end_ms"] - cut["start_ms"]
-    assert 300 < heard_ms < sent_ms + 100, "the 400 ms that were sent ahead did not sound"
+    assert 300 < heard_ms <= sent_ms, "more sounded than was sent"
     sound = sides((await client.get(f"{API}/conversations/{talk.conversation_id}/recording")).content)
     between = sound[(cut["end_ms"] + 10) * 16 : (second["start_ms"] - 10) * 16, 1]
     assert not between.any()
@@ -224,7 +224,7 @@ async def test_what_is_older_than_the_rules_allow_is_swept(tmp_path: Path) -> No
         oldest = min(folder.glob("*.wav"), key=lambda file: file.stat().st_mtime_ns)
         for file in folder.glob(f"{oldest.stem}.*"):
             os.utime(file, (time.time() - 3 * 86_400,) * 2)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while oldest.exists():  # noqa: ASYNC110 - the sweep comes by itself
                 await anyio.sleep(0.02)
         assert (await client.get(f"{API}/conversations/{identity}/recording")).status_code == 404
@@ -238,7 +238,7 @@ async def test_files_of_nobody_are_swept(tmp_path: Path) -> None:
         folder.mkdir(mode=0o700)
         stray = folder / f"{'a' * 32}.wav"
         stray.write_bytes(b"RIFF")
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while stray.exists():  # noqa: ASYNC110 - the sweep comes by itself
                 await anyio.sleep(0.02)
 

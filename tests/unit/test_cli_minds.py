@@ -175,7 +175,7 @@ def test_an_ending_that_is_too_short_or_not_the_only_one_is_refused(ending: str)
     ],
 )
 async def test_each_change_is_decided_on_by_a_letter(lines: list[str], decisions: list[Decision] | None) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert await asked(WAITING, typing(*lines)) == decisions
 
 
@@ -184,7 +184,7 @@ async def test_each_change_is_decided_on_by_a_letter(lines: list[str], decisions
     ("lines", "yes"), [(["y"], True), (["Yes "], True), (["n"], False), ([""], False), ([], False)]
 )
 async def test_only_a_yes_is_a_yes(lines: list[str], yes: bool) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert await agreed("Erase?", typing(*lines)) is yes
 
 

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import anyio
 import pytest
+import typer
 from rich.console import Console
 from rich.status import Status
 
 from voicemind.channels.browser import events
+from voicemind.cli import talk as talk_command
 from voicemind.cli.answers import ReplySound, ServerEvent
 from voicemind.cli.caller import Talk
 from voicemind.cli.chat import Chat
 from voicemind.cli.keyboard import Keyboard
-from voicemind.cli.talk import FRAME_BYTES, Hearing, frames_of, recorded
+from voicemind.cli.running import OUR_TROUBLE, plain_errors
+from voicemind.cli.talk import FRAME_BYTES, Hearing, exchange, frames_of, recorded
 from voicemind.errors import BadAudio, BadRequest, ProviderUnavailable
 from voicemind.speech.audio import Pcm, write_wav
 
@@ -54,13 +57,13 @@ async def test_lines_are_read_as_they_were_typed_until_there_are_no_more(pipe: t
     os.write(pipe[1], "Hello\nGrüße, 世界\nno end".encode())
     os.close(pipe[1])
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert [await keyboard.line() for _ in range(4)] == ["Hello", "Grüße, 世界", "no end", None]
 
 
 @pytest.mark.anyio
 async def test_waiting_for_a_line_can_be_given_up(pipe: tuple[int, int]) -> None:
-    with anyio.fail_after(5), anyio.move_on_after(0.01) as waiting:
+    with anyio.fail_after(30), anyio.move_on_after(0.01) as waiting:
         await Keyboard(pipe[0]).line()
     os.close(pipe[1])
 
@@ -85,7 +88,7 @@ async def test_a_line_is_sent_only_after_the_answer_to_the_one_before(pipe: tupl
             async for event in receive:
                 yield event
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks, send:
             tasks.start_soon(chat.show, relayed())
             tasks.start_soon(chat.read, Keyboard(pipe[0]))
@@ -108,7 +111,7 @@ async def test_a_growing_reply_is_printed_once(capsys: pytest.CaptureFixture[str
     chat = Chat(Line())
     texts = ["I", "I hear", "I hear you [bold]."]
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await chat.show(_events(*(events.AgentResponse(text, final=text == texts[-1], generation=1) for text in texts)))
 
     assert capsys.readouterr().out.endswith("› I hear you [bold].\n")
@@ -121,7 +124,7 @@ async def test_ctrl_c_interrupts_and_twice_leaves(pipe: tuple[int, int]) -> None
     line = Line()
     chat = Chat(line, clock=lambda: now)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(chat.read, Keyboard(pipe[0]))
             await chat.interrupt()
@@ -213,3 +216,30 @@ def test_another_engine_does_not_end_the_waiting() -> None:
 def test_trouble_at_the_server_ends_the_waiting() -> None:
     with pytest.raises(ProviderUnavailable, match="The voice is broken"):
         _hearing(READY, events.Error("The voice is broken.", "provider_unavailable"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", ["WAKING_LIMIT_S", "ANSWER_LIMIT_S"])
+async def test_a_server_that_keeps_somebody_waiting_too_long_is_told_in_one_line(
+    limit: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk_command, limit, 0.01)
+
+    class Deaf(Line):
+        @property
+        def is_live(self) -> bool:
+            return True
+
+        async def hear(self, samples: bytes) -> None:
+            await anyio.sleep_forever()
+
+    async def told() -> AsyncGenerator[ServerEvent]:
+        if limit == "ANSWER_LIMIT_S":
+            yield LISTENING
+        await anyio.sleep_forever()
+
+    hearing = _hearing()
+    with anyio.fail_after(20), pytest.raises(typer.Exit) as left, plain_errors():
+        await exchange(Deaf(), told(), hearing, pcm=Pcm(b"", 16_000), speed=1.0)
+    assert left.value.exit_code == OUR_TROUBLE
+    assert "came in time" in capsys.readouterr().err

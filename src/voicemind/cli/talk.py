@@ -27,6 +27,8 @@ FAST = 2.5
 TAIL_MS = 1000
 SILENCE_LIMIT_MS = 6_000
 """Silence after the recording in which its words must have been recognised."""
+WAKING_LIMIT_S = 600.0
+"""Until the agent listens: an embedded model on a small machine that is busy reads the mind for minutes."""
 ANSWER_LIMIT_S = 180.0
 MAX_FILE_BYTES = 200 * 1024 * 1024
 
@@ -46,7 +48,7 @@ async def talk_with(settings: Settings, recording: Path, *, agent: str, user: st
         async with server.talk(opened) as talk, aclosing(talk.events()) as told:
             with err.status("connecting…") as status:
                 hearing = Hearing(status)
-                await _exchange(talk, told, hearing, pcm=pcm, speed=FAST if fast else 1.0)
+                await exchange(talk, told, hearing, pcm=pcm, speed=FAST if fast else 1.0)
             await hang_up(talk)
         if not hearing.understood.is_set():
             await server.end(opened.conversation_id)
@@ -89,14 +91,19 @@ def frames_of(pcm: Pcm) -> list[bytes]:
     return [samples[at : at + FRAME_BYTES] for at in range(0, len(samples), FRAME_BYTES)]
 
 
-async def _exchange(talk: Talk, told: AsyncGenerator[Happening], hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
-    with anyio.fail_after(ANSWER_LIMIT_S + pcm.duration_ms / 1000):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hearing.listen, told)
-            await hearing.ready.wait()
-            if await _play(talk, hearing, pcm=pcm, speed=speed):
-                await hearing.answered.wait()
-            tasks.cancel_scope.cancel()
+async def exchange(talk: Talk, told: AsyncGenerator[Happening], hearing: Hearing, *, pcm: Pcm, speed: float) -> None:
+    """Play the recording once the agent listens, and hear the answer. Raises ProviderUnavailable, in a group, where none came in time."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hearing.listen, told)
+        try:
+            with anyio.fail_after(WAKING_LIMIT_S):
+                await hearing.ready.wait()
+            with anyio.fail_after(ANSWER_LIMIT_S + pcm.duration_ms / 1000):
+                if await _play(talk, hearing, pcm=pcm, speed=speed):
+                    await hearing.answered.wait()
+        except TimeoutError:
+            raise ProviderUnavailable("No answer came in time: is the server very busy?", provider=SERVICE) from None
+        tasks.cancel_scope.cancel()
 
 
 async def _play(talk: Talk, hearing: Hearing, *, pcm: Pcm, speed: float) -> bool:

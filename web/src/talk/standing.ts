@@ -1,0 +1,45 @@
+/** What the server tells of a talk beside what is said in it: what the agent does, who waits, whether it is recorded, where the time goes. Pure. */
+import { stopsRecording } from './notices.ts';
+import type { AgentState, ServerEvent } from './wire.ts';
+
+/** Where the time of a reply went, by the names of the server. */
+export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
+
+export interface Standing {
+  /** What the agent does, as the server said last; null before it said anything. */
+  agent: AgentState | null;
+  /** 1 for who comes next; null for who does not wait. */
+  placeInQueue: number | null;
+  /** Whether what is said is recorded. */
+  recording: boolean;
+  /** Of the last replies, oldest first. */
+  timings: readonly Timing[];
+}
+
+export const nothingTold: Standing = { agent: null, placeInQueue: null, recording: false, timings: [] };
+
+const TIMINGS_KEPT = 50;
+
+/** The same object where the event tells nothing of this. */
+export function standingAfter(standing: Standing, event: ServerEvent): Standing {
+  switch (event.type) {
+    case 'ready':
+      return { ...standing, placeInQueue: null, recording: event.recording };
+    case 'state':
+    case 'resumed':
+      return { ...standing, agent: event.state };
+    case 'queue':
+      return { ...standing, placeInQueue: event.position };
+    case 'metrics':
+      return { ...standing, timings: [...standing.timings, event].slice(-TIMINGS_KEPT) };
+    case 'error':
+      return stopsRecording(event) ? { ...standing, recording: false } : standing;
+    default:
+      return standing;
+  }
+}
+
+/** Nobody is connected any more: nothing is recorded, and nobody waits. */
+export function disconnected(standing: Standing): Standing {
+  return { ...standing, placeInQueue: null, recording: false };
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 import time
 from collections import Counter
@@ -247,8 +248,14 @@ class Wheel:
         """Send until the time is over; what is due after `warm_s` counts."""
         begin = time.perf_counter()
         self._noted.since = begin + warm_s
+        gc.disable()  # a collection takes tens of milliseconds, in which everybody's sound would be late
+        try:
+            await self._turn(begin, last=int((warm_s + for_s) * 1000 / SLOT_MS))
+        finally:
+            gc.enable()
+
+    async def _turn(self, begin: float, *, last: int) -> None:
         number, slots = 0, self._slots
-        last = int((warm_s + for_s) * 1000 / SLOT_MS)
         while number < last:
             due = begin + number * SLOT_MS / 1000
             now = time.perf_counter()

@@ -19,7 +19,7 @@ from voicemind.conversation.meetings import Meetings
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.session import Session
 from voicemind.embedding.scripted import ScriptedEmbedder
-from voicemind.engines.contract import Event
+from voicemind.engines.contract import Event, PartialWords
 from voicemind.errors import UnknownConversation, VoicemindError
 from voicemind.llm.contract import Ask, Finished, TextDelta
 from voicemind.llm.scripted import ScriptedLlm
@@ -105,6 +105,7 @@ class House:
     def __init__(self, store: SqlStore) -> None:
         self.home = Home.build(store, Remembers(), patience=Patience(reflection_s=0, sweep_every_s=3600))
         self.store, self.llm, self.live, minds = store, Recites(), Live(limit=5), Minds(store)
+        self.minds = minds
         archives = Archives(store, ScriptedEmbedder())
         self.replies = Replies(self.llm, minds, archives)
         self.exchanges = Exchanges(store, self.replies, self.home.endings)
@@ -178,6 +179,29 @@ async def test_what_another_process_erases_leaves_the_prompts_soon(
         await house.store.erase_conversation(TENANT, "secret")
         monkeypatch.setattr(backdrop, "CHECKED_S", 0.0)
         assert await heard(session) == "I know of nothing."
+
+
+async def test_what_an_answer_rests_on_is_read_anew_while_the_person_still_speaks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ended("secret", "My secret is zq1w.")
+    looked = anyio.Event()
+    ask = house.minds.expect
+
+    async def expect(key: MindKey) -> None:
+        await ask(key)
+        looked.set()
+
+    monkeypatch.setattr(house.minds, "expect", expect)
+    async with house.talking(await house.home.talk("live")) as session:
+        await house.store.erase_conversation(TENANT, "secret")
+        monkeypatch.setattr(backdrop, "AHEAD_S", 0.0)
+        await session.show(PartialWords("What do you"))
+        with anyio.fail_after(LIMIT_S):
+            await looked.wait()
+        assert await heard(session) == "I know of nothing.", (
+            "though what was read last counts as fresh for the answer itself"
+        )
 
 
 async def test_an_erasure_while_a_session_reads_what_it_needs_is_not_missed(

@@ -88,21 +88,31 @@ def test_an_utterance_that_was_ended_between_two_windows_is_over() -> None:
         st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.7]), st.booleans(), st.sampled_from([0, 96])), max_size=80
     )
 )
-def test_nothing_happens_with_a_window_that_is_dull(sequence: list[tuple[float, bool, int]]) -> None:
-    gate = SpeechGate(GateLimits(longest_ms=1600, long_ms=800))
+def test_a_window_that_passes_by_leaves_everything_as_if_it_had_been_fed(
+    sequence: list[tuple[float, bool, int]],
+) -> None:
+    limits = GateLimits(longest_ms=1600, long_ms=800)
+    gate, fed = SpeechGate(limits), SpeechGate(limits)
     for probability, audible, still_ms in sequence:
-        is_dull = gate.is_dull(probability)
-        edge = gate.feed(probability, silence_ms=200, agent_audible=audible, still_ms=still_ms)
-        assert edge is None or not is_dull
+        before = dict(vars(gate))
+        edge = fed.feed(probability, silence_ms=200, agent_audible=audible, still_ms=still_ms)
+        if gate.pass_by(probability):
+            assert edge is None
+        else:
+            assert vars(gate) == before
+            gate.feed(probability, silence_ms=200, agent_audible=audible, still_ms=still_ms)
+        assert vars(gate) == vars(fed)
 
 
-def test_most_windows_of_a_conversation_are_dull() -> None:
+def test_most_windows_of_a_conversation_pass_by() -> None:
     gate = SpeechGate()
-    dull = 0
+    passed = 0
     for probability in [*[0.0] * 60, *[0.9] * 120, *[0.0] * 120]:
-        dull += gate.is_dull(probability)
-        gate.feed(probability, silence_ms=200)
-    assert dull >= 300 - 15
+        if gate.pass_by(probability):
+            passed += 1
+        else:
+            gate.feed(probability, silence_ms=200)
+    assert passed >= 300 - 15
 
 
 def test_it_takes_clearer_speech_to_interrupt_than_to_begin() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
-from voicemind.engines.cascade.pace import FRAME_MS, LEAD_MS, LOW_MS, Pace
+from voicemind.engines.cascade.pace import FRAME_MS, LEAD_MS, LOW_MS, PIECE_MS, Pace
 from voicemind.engines.cascade.speakable import Reader
 
 CLAUSES = [SpokenClause("Good day. ", 1000, complete=True), SpokenClause("How are you today?", 1800, complete=True)]
@@ -46,16 +46,18 @@ def test_more_played_is_never_less_heard_and_always_a_beginning(
 
 def test_sound_leaves_ahead_of_real_time_by_a_bounded_lead_and_in_few_bursts() -> None:
     pace, now, rate = Pace(24_000), 100.0, 24_000
-    frame = rate * FRAME_MS // 1000
-    bursts = 0
+    bursts = pieces = 0
     while pace.position < 10 * rate:
         now = max(now, pace.due(now))
         bursts += 1
-        while pace.has_room(now):
-            pace.sent(frame, now=now)
+        while room := pace.room(now):
+            assert room <= rate * PIECE_MS // 1000
+            pieces += 1
+            pace.sent(room, now=now)
         ahead_ms = (pace.silent_at() - now) * 1000
         assert LOW_MS < ahead_ms <= LEAD_MS + FRAME_MS + 0.001
     assert bursts / 10 < 7
+    assert pieces / 10 < 7, "what leaves together is one piece: each costs the same on its way"
     assert round(pace.silent_at(), 6) == 100.0 + pace.position / rate
 
 

@@ -169,3 +169,16 @@ def test_who_watches_badly_keeps_nobody_else_from_watching() -> None:
     counting = Counting()
     Watches([Blind(), counting]).refused("all_talking")
     assert counting.codes == ["all_talking"]
+
+
+def test_a_microphone_is_given_to_those_who_listen_and_to_nobody_else() -> None:
+    class Listening(Unwatched):
+        def __init__(self) -> None:
+            self.sound = b""
+
+        def heard(self, session_id: str, samples: bytes) -> None:
+            self.sound += samples
+
+    listening = Listening()
+    Watches([Unwatched(), listening, Observing(NoTraces())]).heard("s", b"ab")
+    assert listening.sound == b"ab"

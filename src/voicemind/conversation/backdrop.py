@@ -12,7 +12,7 @@ from voicemind.conversation.ending import Endings
 from voicemind.conversation.opening import Opened
 from voicemind.engines.contract import NOW, Occasion
 from voicemind.errors import StorageUnavailable
-from voicemind.mind.context import CHECKED_S
+from voicemind.mind.context import AHEAD_S, CHECKED_S
 from voicemind.mind.history import messages_of
 from voicemind.mind.prompt import Channel
 from voicemind.mind.reply import Situation
@@ -69,9 +69,16 @@ class Backdrop:
         """Something was erased: what was read before may be of it."""
         self._doubts += 1
 
+    async def look_ahead(self) -> None:
+        """Somebody has begun to speak: what may have been erased is read anew now, and not when they wait for the answer."""
+        await self._look(AHEAD_S)
+
     async def look_again(self) -> None:
         """Read anew what may have been erased since it was read: by us, or more than CHECKED_S ago by another process."""
-        if monotonic_s() - self._looked_s > CHECKED_S:
+        await self._look(CHECKED_S)
+
+    async def _look(self, checked_s: float) -> None:
+        if monotonic_s() - self._looked_s > checked_s:
             self.doubt()
         while self._doubts != self._settled_doubts:
             doubts, began_s = self._doubts, monotonic_s()

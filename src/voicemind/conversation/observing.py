@@ -148,6 +148,7 @@ class Watches:
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = tuple(watches)
+        self._hearing = tuple(watch for watch in watches if getattr(type(watch), "heard", None) is not Unwatched.heard)
 
     def session_started(self, session_id: str, opened: Opened, channel: str) -> None:
         """Tell all."""
@@ -170,8 +171,9 @@ class Watches:
         self._tell(lambda watch: watch.happened(session_id, event))
 
     def heard(self, session_id: str, samples: bytes) -> None:
-        """Tell all."""
-        self._tell(lambda watch: watch.heard(session_id, samples))
+        """Tell those who listen: most do not, and this is called for every frame of every microphone."""
+        if self._hearing:
+            self._tell(lambda watch: watch.heard(session_id, samples), self._hearing)
 
     def turn(self, session_id: str, turn: Turn) -> None:
         """Tell all."""
@@ -197,8 +199,8 @@ class Watches:
         """Tell all."""
         self._tell(lambda watch: watch.refused(code))
 
-    def _tell(self, tell: Callable[[Watch], None]) -> None:
-        for watch in self._watches:
+    def _tell(self, tell: Callable[[Watch], None], watches: Sequence[Watch] | None = None) -> None:
+        for watch in self._watches if watches is None else watches:
             try:
                 tell(watch)
             except Exception:  # the boundary of a background job

@@ -71,7 +71,7 @@ class Session:
         self._replies, self._endings = replies, endings
         self._watch = watch or Unwatched()
         self._backdrop = Backdrop(opened, channel, store=store, endings=endings)
-        self._leaving, self._turned = anyio.Event(), anyio.Event()
+        self._leaving, self._turned, self._speaking = anyio.Event(), anyio.Event(), anyio.Event()
         now = monotonic_s()
         self._deadlines = Deadlines(
             self.patience.idle_s, self.patience.length_s, self.patience.detached_s, began_at=now, active_at=now
@@ -168,8 +168,8 @@ class Session:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._perform, tasks)
                 tasks.start_soon(self._begin, greet)
-                tasks.start_soon(self._watch_the_clock)
-                tasks.start_soon(self._note_presence)
+                for watching in (self._watch_the_clock, self._note_presence, self._look_ahead):
+                    tasks.start_soon(watching)
                 await self._leaving.wait()
                 await self._engines.current.finish()
                 tasks.cancel_scope.cancel()
@@ -222,6 +222,8 @@ class Session:
                 self.unanswered.answered()
             event = self.state
             self._leave_if_quiet()
+        elif isinstance(event, happening.PartialWords):
+            self._speaking.set()
         event = self._engines.numbered(event)
         if isinstance(event, happening.Hushed):
             self._watch.interrupted(self.id)
@@ -240,6 +242,17 @@ class Session:
         self._waking = False
         if self._state.state == "listening":  # until now that was called waking
             self._tell(self._state)
+
+    async def _look_ahead(self) -> None:
+        """While somebody speaks, read anew what may have changed: their answer then need not wait for that."""
+        while True:
+            await self._speaking.wait()
+            self._speaking = anyio.Event()
+            try:
+                await self._backdrop.look_ahead()
+                await self._replies.expect(self.opened.key)
+            except VoicemindError as error:
+                log.warning("nothing was read ahead", code=error.code)
 
     async def _perform(self, tasks: TaskGroup) -> None:
         """Let the engines serve. Raises the last one's error."""

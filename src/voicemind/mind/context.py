@@ -14,6 +14,8 @@ MINDS_KEPT = 1_000
 
 CHECKED_S = 10.0
 """How long a version counts as the newest without asking: another process may have written one, or erased something."""
+AHEAD_S = CHECKED_S / 2
+"""The same where somebody has begun to speak who will want an answer."""
 
 
 @dataclass(slots=True)
@@ -33,10 +35,20 @@ class Minds:
 
     async def newest(self, key: MindKey) -> MindVersion | None:
         """The newest version; None where the mind does not exist yet (then it is not remembered). Raises StorageUnavailable."""
+        return await self._known(key, self._checked_s) or await self._read(key)
+
+    async def expect(self, key: MindKey) -> None:
+        """Somebody has begun to speak who will want an answer: ask now whether the version is the newest, and not when they wait. Raises StorageUnavailable."""
+        await self._known(key, min(AHEAD_S, self._checked_s)) or await self._read(key)
+
+    async def _known(self, key: MindKey, checked_s: float) -> MindVersion | None:
         known = self._versions.get(key)
-        if known is not None and await self._is_newest(known):
-            self._versions.move_to_end(key)
-            return known.version
+        if known is None or not await self._is_newest(known, checked_s):
+            return None
+        self._versions.move_to_end(key)
+        return known.version
+
+    async def _read(self, key: MindKey) -> MindVersion | None:
         forgotten = self._forgotten
         version = await self._store.mind(key)
         if (
@@ -57,9 +69,9 @@ class Minds:
         self._forgotten += 1
         self._versions.clear()
 
-    async def _is_newest(self, known: _Known) -> bool:
+    async def _is_newest(self, known: _Known, checked_s: float) -> bool:
         now = monotonic_s()
-        if now - known.checked_s < self._checked_s:
+        if now - known.checked_s < checked_s:
             return True
         known.checked_s = now
         bare = await self._store.mind_versions(known.version.key, limit=1)

@@ -134,6 +134,10 @@ class Replies:
         """Have the model that answers first read what every reply of this mind begins with."""
         await self._lineup.pick(situation.agent, "fast").warm((Message("system", await self.system(situation)),))
 
+    async def expect(self, key: MindKey) -> None:
+        """Of this mind a reply is wanted soon: what can be looked up before is. Raises StorageUnavailable."""
+        await self._minds.expect(key)
+
     async def system(self, situation: Situation) -> str:
         """The system message that every reply in this situation begins with. Raises StorageUnavailable."""
         return self._system(situation, await self._minds.newest(situation.key))

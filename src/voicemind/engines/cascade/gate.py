@@ -15,7 +15,7 @@ class GateLimits:
     """Thresholds are probabilities, times are milliseconds.
 
     `onset_ms` of speech in a row begin an utterance; while the agent itself is audible, only what is likelier than `speech_over_agent` counts for that.
-    After `pause_ms` of silence the person pauses, `resume_ms` of speech in a row end the pause. `lasting_ms` are the lengths of speech that are told.
+    After `pause_ms` of silence the person pauses, `resume_ms` of speech in a row end the pause. `lasting_ms` are the lengths of speech that are told, the shortest first.
     An utterance that lasts for `long_ms` ends with its next pause, and in the middle of a word once it lasts for `longest_ms`; what follows is another one.
     """
 
@@ -45,14 +45,24 @@ class SpeechGate:
         self._run_ms = self._open_ms = 0
         self._told = 0
 
-    def is_dull(self, probability: float) -> bool:
-        """Whether nothing begins, pauses or ends with such a window: `feed` would return None, whatever else it is given."""
+    def pass_by(self, probability: float) -> bool:
+        """Take in a window with which nothing begins, pauses or ends: `feed` would return None, whatever else it is given. False, and nothing has changed, for any other."""
         limits = self._limits
         if not self.speaking:
-            return probability < limits.speech
+            if probability >= limits.speech:
+                return False
+            self._run_ms = 0
+            return True
         if self.paused or probability < limits.speech or self._open_ms + WINDOW_MS >= limits.longest_ms:
             return False
-        return sum(self.speech_ms + WINDOW_MS >= ms for ms in limits.lasting_ms) <= self._told
+        told = self._told
+        if told < len(limits.lasting_ms) and self.speech_ms + WINDOW_MS >= limits.lasting_ms[told]:
+            return False
+        self._run_ms += WINDOW_MS
+        self._open_ms += WINDOW_MS
+        self.speech_ms += WINDOW_MS
+        self.quiet_ms = 0
+        return True
 
     def end(self, quiet_ms: int) -> None:
         """The pause has ended the utterance before the next window was judged, after so much silence."""

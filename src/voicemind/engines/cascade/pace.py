@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 FRAME_MS = 40
+PIECE_MS = 200
+"""At most so much leaves in one piece: each piece costs the same on its way, however long it is."""
 LEAD_MS = 480
 """How far the client's buffer may be ahead of what it plays: enough against jitter, little to throw away at an interruption."""
 LOW_MS = 320
@@ -25,9 +29,12 @@ class Pace:
         """Whether sound went out since the client last threw its own away."""
         return self._began is not None
 
-    def has_room(self, now: float) -> bool:
-        """Whether a frame may go out, once the sending has begun."""
-        return self.silent_at() - now < LEAD_MS / 1000
+    def room(self, now: float) -> int:
+        """How many samples may go out at once, in whole frames; 0 where the client has enough."""
+        missing_ms = LEAD_MS - (self.silent_at() - now) * 1000
+        if missing_ms <= 0:
+            return 0
+        return min(math.ceil(missing_ms / FRAME_MS) * FRAME_MS, PIECE_MS) * self._rate_hz // 1000
 
     def due(self, now: float) -> float:
         """The moment at which more is to be sent; not later than `now` where it is due."""

@@ -133,6 +133,14 @@ async def _all_rounds(targets: Mapping[str, Sequence[Target]], service: int, *, 
 
 
 async def _round(target: Target, callers: int, watched: Watched, *, is_warming: bool) -> Round:
+    before = target.stored() if target.stored else 0
+    once = await _asked(target, callers, watched, is_warming=is_warming)
+    if target.stored:
+        once.compare(target.stored() - before)
+    return once
+
+
+async def _asked(target: Target, callers: int, watched: Watched, *, is_warming: bool) -> Round:
     request = target.request(ORDER.format(words=WORDS, pace_ms=0))
     if callers == 1:
         for_s = EVERY_S * 5 if is_warming else ALONE_S

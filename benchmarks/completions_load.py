@@ -73,6 +73,19 @@ class Round(Meanwhile):
 
     first_ms: list[float] = field(default_factory=list[float])
     errors: int = 0
+    misstored: int = 0
+    """Answers that are in the store and were not given, or the other way round."""
+
+    def compare(self, stored: int) -> None:
+        """With what the server has `stored` meanwhile: an answer that cannot be stored ends as properly as any other. One that broke off on its way here may be stored whole."""
+        given = len(self.first_ms)
+        self.misstored = max(given - stored, stored - given - self.errors, 0)
+        self.errors += self.misstored
+
+    def problems(self, *, is_control: bool = False) -> list[str]:
+        """See `Meanwhile`; what is not stored makes figures too good."""
+        own = [f"{self.misstored} answers differ from what is stored"] if self.misstored else []
+        return own + super().problems(is_control=is_control)
 
     @property
     def rate(self) -> float:

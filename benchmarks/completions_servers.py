@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import anyio.to_thread
 import httpx
 import platformdirs
 from tests.serving import SCRIPTED, free_port
+
+from benchmarks.completions_upstream import FIRST, LAST
 
 LITELLM = "litellm[proxy]==1.106.2"
 READY_S = 180.0
@@ -38,6 +41,8 @@ class Target:
     body: Callable[[str], Mapping[str, object]]
     process: int | None = None
     path: str = "/v1/chat/completions"
+    stored: Callable[[], int] | None = None
+    """How many whole answers it has stored, where it stores any."""
 
     def request(self, order: str) -> Callable[[], bytes]:
         """Makes HTTP requests with this order; each is a new one."""
@@ -89,7 +94,16 @@ async def ours(folder: Path, style: str, service: str, *, cores: set[int]) -> As
     with running(command, environment, log=folder / "server.log", cores=cores) as process:
         url = f"http://127.0.0.1:{port}"
         await until_answers(process, url + "/readyz", log=folder / "server.log")
-        yield Target("ours", url, _conversation, process.pid)
+        file = folder / "data" / "voicemind.db"
+        yield Target("ours", url, _conversation, process.pid, stored=lambda: whole_answers(file))
+
+
+def whole_answers(file: Path) -> int:
+    """How many answers of the scripted service are in this database from the first to the last word."""
+    whole = "role = 'agent' AND NOT interrupted AND heard = generated AND generated LIKE ? || '%' || ?"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        found = database.execute(f"SELECT count(*) FROM turns WHERE {whole}", (FIRST.decode(), LAST.decode()))
+        return int(found.fetchone()[0])
 
 
 @asynccontextmanager

@@ -150,9 +150,9 @@ class Replies:
         return (Message("system", system), *fitting(history, chars=max(room, 400)))
 
     async def _beside(self, situation: Situation, version: MindVersion | None, talk: Sequence[Message]) -> str:
-        """The person's last words, with which `talk` ends, and what they call up."""
+        """The person's last words, with which `talk` ends, and what they call up; a mind that was made just now has nothing archived."""
         newest = talk[-1].content
-        if self._archives is None or version is None:
+        if self._archives is None or version is None or situation.made is not None:
             return newest
         said = [message.content for message in talk if message.content and message.role != "tool"][-SAID_LATELY:]
         recalled = await self._archives.recall(version, said, person=situation.person, names=(situation.agent.name,))

@@ -45,10 +45,17 @@ export function isFinal(code: number): boolean {
   return FINAL.has(code);
 }
 
+const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
+
 const LOST: Closing = { title: 'The connection was lost.', advice: 'What was said is kept. You can go on with this conversation.', canGoOn: true };
 
 export function wordsForClosing(code: number): Closing {
   return CLOSINGS[code] ?? LOST;
+}
+
+/** Whether the conversation is over with its session that ended for this reason; else the code with which its socket closes says more. */
+export function isOver(reason: string): boolean {
+  return !GOES_ON.has(reason);
 }
 
 /** Whether the conversation itself has ended meanwhile: there is nothing to go on with, but something to remember. */

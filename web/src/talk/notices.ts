@@ -26,9 +26,10 @@ export function stopsRecording(error: Extract<ServerEvent, { type: 'error' }>): 
   return error.code === RECORDING_STOPPED;
 }
 
-/** The words for an `error` of the server after which the talk goes on. */
-export function noticeOf(error: Extract<ServerEvent, { type: 'error' }>): Notice {
-  return stopsRecording(error) ? NOT_RECORDED : { title: error.message };
+/** The words for what the server tells the person, and after which the talk goes on. */
+export function noticeOf(told: Extract<ServerEvent, { type: 'error' | 'draining' }>): Notice {
+  if (told.type === 'draining') return DRAINING;
+  return stopsRecording(told) ? NOT_RECORDED : { title: told.message };
 }
 
 /** Why something could not be done. */

@@ -2,29 +2,23 @@
 import type { OpenSounds } from '../sound/audio.ts';
 import type { MicrophoneProblem } from '../sound/microphone.ts';
 import { Refused, type Agent, type Api, type Channel, type VoiceSession } from './api.ts';
-import { hasEnded, wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
+import { hasEnded, isOver, wordsForClosing, wordsForRefusal, type Closing } from './closing.ts';
 import { Line, type LineListener } from './line.ts';
 import { Memory } from './memory.svelte.ts';
-import { DRAINING, NO_MICROPHONE, noticeOf, obstacleIn, stopsRecording, type Notice } from './notices.ts';
+import { DRAINING, NO_MICROPHONE, noticeOf, obstacleIn, type Notice } from './notices.ts';
 import { messageId } from './outbox.ts';
 import { shownIn, type Phase, type Shown } from './phases.ts';
+import { disconnected, nothingTold, standingAfter, type Standing } from './standing.ts';
 import { emptyThread, grow, type Happening, type Thread } from './thread.ts';
 import type { OpenTransport } from './transport.ts';
 import { Voice } from './voice.svelte.ts';
-import { dryReport, type AgentState, type ReplySound, type ServerEvent } from './wire.ts';
+import { dryReport, type ReplySound, type ServerEvent } from './wire.ts';
 
 export interface Means {
   api: Api;
   openTransport: OpenTransport;
   openSounds: OpenSounds;
 }
-
-/** Where the time of a reply went, by the names of the server. */
-export type Timing = Extract<ServerEvent, { type: 'metrics' }>;
-
-const TIMINGS_KEPT = 50;
-/** Reasons for which a session is over, but not its conversation: the close code says more. */
-const GOES_ON = new Set(['shutdown', 'replaced', 'gone']);
 
 export class Talk implements LineListener {
   readonly voice: Voice;
@@ -39,14 +33,8 @@ export class Talk implements LineListener {
   closing: Closing | null = $state.raw(null);
   /** The server wants a key before it does this. */
   needsKeyFor: (() => void) | null = $state.raw(null);
-  /** 1 for who comes next; null for who does not wait. */
-  placeInQueue: number | null = $state(null);
-  /** Whether what is said is recorded. */
-  recording = $state(false);
-  /** Of the last replies, oldest first. */
-  timings: readonly Timing[] = $state.raw([]);
+  standing: Standing = $state.raw(nothingTold);
 
-  #serverState: AgentState | null = $state(null);
   readonly #means: Means;
   #user = '';
   #conversationId: string | null = null;
@@ -66,9 +54,7 @@ export class Talk implements LineListener {
         if (this.#talks) this.#line?.sendSound(frame);
       },
       ranDry: (dry) => this.#line?.send(dryReport(dry)),
-      microphoneGone: () => {
-        this.notice = NO_MICROPHONE;
-      },
+      microphoneGone: () => void (this.notice = NO_MICROPHONE),
     });
   }
 
@@ -78,7 +64,7 @@ export class Talk implements LineListener {
   }
 
   get shown(): Shown {
-    return shownIn(this.phase, { server: this.#serverState, sounding: this.voice.sounding });
+    return shownIn(this.phase, { server: this.standing.agent, sounding: this.voice.sounding });
   }
 
   /** Begins a new conversation; must be called in a click. */
@@ -89,7 +75,7 @@ export class Talk implements LineListener {
     this.#conversationId = null;
     this.thread = emptyThread;
     this.memory.forget();
-    this.timings = [];
+    this.standing = nothingTold;
     this.voice.muted = false;
     await this.#open(() => void this.start(agent, { user, channel }));
   }
@@ -105,7 +91,7 @@ export class Talk implements LineListener {
     this.phase = 'opening';
     this.notice = null;
     this.microphoneProblem = null;
-    this.#serverState = null;
+    this.standing = { ...this.standing, agent: null };
     try {
       if (this.channel === 'voice') await this.voice.open();
       const session = opening === this.#opening ? await this.#openSession() : null;
@@ -197,16 +183,11 @@ export class Talk implements LineListener {
   }
 
   event(event: ServerEvent): void {
+    this.standing = standingAfter(this.standing, event);
     switch (event.type) {
       case 'ready':
         this.phase = 'talking';
         this.closing = null;
-        this.placeInQueue = null;
-        this.recording = event.recording;
-        break;
-      case 'state':
-      case 'resumed':
-        this.#serverState = event.state;
         break;
       case 'agent_response':
         this.voice.expect(event.generation);
@@ -228,24 +209,12 @@ export class Talk implements LineListener {
       case 'ducked':
         this.voice.duck(event.generation, event.gain);
         break;
-      case 'metrics':
-        this.timings = [...this.timings, event].slice(-TIMINGS_KEPT);
-        break;
-      case 'queue':
-        this.placeInQueue = event.position;
-        break;
       case 'draining':
-        this.notice = DRAINING;
-        break;
       case 'error':
         this.notice = noticeOf(event);
-        if (stopsRecording(event)) this.recording = false;
         break;
       case 'complete':
-        if (!GOES_ON.has(event.reason)) this.#complete();
-        break;
-      case 'ack':
-      case 'other':
+        if (isOver(event.reason)) this.#complete();
         break;
     }
   }
@@ -324,7 +293,6 @@ export class Talk implements LineListener {
     this.#line?.close();
     this.#line = null;
     this.#cut = null;
-    this.placeInQueue = null;
-    this.recording = false;
+    this.standing = disconnected(this.standing);
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { noticeOf } from '../../src/talk/notices.ts';
+import { DRAINING, noticeOf } from '../../src/talk/notices.ts';
 import { dryReport } from '../../src/talk/wire.ts';
 
 test.each([
@@ -15,4 +15,8 @@ test.each([
 test('that the recording stopped is said calmly, and that something failed is not', () => {
   expect(noticeOf({ type: 'error', code: 'recording_stopped', message: 'x' })).toMatchObject({ calm: true, title: 'The recording has stopped.' });
   expect(noticeOf({ type: 'error', code: 'provider_unavailable', message: 'The voice is gone.' })).toEqual({ title: 'The voice is gone.' });
+});
+
+test('a server that is about to stop says so in words of the page, which can be taken back once it is there again', () => {
+  expect(noticeOf({ type: 'draining', withinS: 5 })).toBe(DRAINING);
 });

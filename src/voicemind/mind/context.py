@@ -39,7 +39,8 @@ class Minds:
 
     async def expect(self, key: MindKey) -> None:
         """Somebody has begun to speak who will want an answer: ask now whether the version is the newest, and not when they wait. Raises StorageUnavailable."""
-        await self._known(key, min(AHEAD_S, self._checked_s)) or await self._read(key)
+        if await self._known(key, min(AHEAD_S, self._checked_s)) is None:
+            await self._read(key)
 
     async def _known(self, key: MindKey, checked_s: float) -> MindVersion | None:
         known = self._versions.get(key)

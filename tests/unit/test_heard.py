@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
+from voicemind.engines.cascade.heard import SpokenClause, heard_text, until_next, word_began
 from voicemind.engines.cascade.pace import FRAME_MS, LEAD_MS, LOW_MS, PIECE_MS, Pace
 from voicemind.engines.cascade.speakable import Reader
 
@@ -59,6 +59,15 @@ def test_sound_leaves_ahead_of_real_time_by_a_bounded_lead_and_in_few_bursts() -
     assert bursts / 10 < 7
     assert pieces / 10 < 7, "what leaves together is one piece: each costs the same on its way"
     assert round(pace.silent_at(), 6) == 100.0 + pace.position / rate
+
+
+def test_what_leaves_at_once_ends_where_the_next_clause_begins() -> None:
+    clauses = [
+        SpokenClause(text, samples=200, start=start) for text, start in (("One, ", 0), ("two, ", 200), ("three.", 400))
+    ]
+    assert [until_next(clauses, position) for position in (0, 150, 200, 399)] == [200, 50, 200, 1]
+    assert until_next(clauses, 400) > 1_000_000
+    assert until_next([], 0) > 1_000_000
 
 
 def test_what_has_sounded_grows_with_time_and_stops_at_what_was_sent() -> None:

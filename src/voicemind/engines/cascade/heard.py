@@ -7,6 +7,7 @@ take their usual time, punctuation its pause, and the pauses that can be seen in
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,12 @@ def heard_text(clauses: Sequence[SpokenClause], played: int) -> str:
         heard.append(clause.text[:end])
         break
     return "".join(heard).strip()
+
+
+def until_next(clauses: Sequence[SpokenClause], position: int) -> int:
+    """How many samples are left from `position` to where the next clause begins; behind the last one there is no such end."""
+    first = bisect_right(clauses, position, key=lambda clause: clause.start)
+    return clauses[first].start - position if first < len(clauses) else sys.maxsize
 
 
 def word_began(clauses: Sequence[SpokenClause], played: int) -> int:

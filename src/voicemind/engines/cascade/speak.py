@@ -12,7 +12,7 @@ from voicemind.clock import monotonic_s
 from voicemind.engines.cascade.asked import Times
 from voicemind.engines.cascade.bell import Bell
 from voicemind.engines.cascade.clauses import ClauseCutter
-from voicemind.engines.cascade.heard import SpokenClause, heard_text, word_began
+from voicemind.engines.cascade.heard import SpokenClause, heard_text, until_next, word_began
 from voicemind.engines.cascade.playback import Playback
 from voicemind.engines.cascade.speakable import Reader
 from voicemind.engines.cascade.tape import Tape
@@ -283,12 +283,6 @@ class SpokenReply:
         if self._clauses_shown > before:
             await self._scene.show(AgentText(self.number, self._shown))
 
-    def _until_next_clause(self) -> int:
-        """Samples that wait before the sound of the next clause: its words come first."""
-        starts = [clause.start for clause in self._clauses[self._clauses_shown :]]
-        ahead = [start - self._tape.position for start in starts if start > self._tape.position]
-        return min([self._tape.unread, *ahead])
-
     async def _send_due(self, on_sounding: OnSounding) -> None:
         """Piece by piece, as much as the lead has room for; words come before their sound."""
         if "spoke_first" not in self._times.moments:
@@ -296,7 +290,7 @@ class SpokenReply:
             await on_sounding()
         pace = self._playback.pace
         while not self._held and self._tape.unread and (room := pace.room(monotonic_s())):
-            piece = Pcm(self._tape.read(min(room, self._until_next_clause())), self._rate_hz)
+            piece = Pcm(self._tape.read(min(room, until_next(self._clauses, self._tape.position))), self._rate_hz)
             position = pace.position
             pace.sent(len(piece.samples) // 2, now=monotonic_s())
             await self._scene.show(AgentSound(self.number, position, piece))

@@ -138,27 +138,20 @@ async def test_a_request_that_is_sent_again_while_it_is_answered_joins_the_answe
 
 async def asked_anew(place: Place, words: str, name: str = "new-call") -> str:
     """As a channel asks: the words are stored in the moment in which the conversation begins."""
-    async with aclosing(await begun_anew(place, words, name)) as pieces:
-        return "".join([piece.text async for piece in pieces if isinstance(piece, TextDelta)])
-
-
-async def begun_anew(place: Place, words: str, name: str = "new-call") -> AsyncGenerator[Piece, None]:
-    """The answer to them, which the caller closes."""
     talk = messages(words)
     first = place.exchanges.first((TENANT, name), talk, channel="voice")
-    situation = Situation(place.opened.agent, place.opened.key, "voice", history=talk)
-    with place.exchanges.head_start(first, lambda _: situation) as start:
-        opened = await place.home.opening.begin(
-            place.opened.agent,
-            tenant=TENANT,
-            user_id=USER,
-            conversation_id=name,
-            channel="chat_completions",
-            meeting_id=None,
-            turns=appended(first) if first else (),
-            ahead=start.begin,
-        )
-    return place.exchanges.answer(situation, opened, begun=start.generation)
+    opened = await place.home.opening.begin(
+        place.opened.agent,
+        tenant=TENANT,
+        user_id=USER,
+        conversation_id=name,
+        channel="chat_completions",
+        meeting_id=None,
+        turns=appended(first) if first else (),
+    )
+    situation = Situation(opened.agent, opened.key, "voice", history=talk)
+    async with aclosing(place.exchanges.answer(situation, opened, first=first)) as pieces:
+        return "".join([piece.text async for piece in pieces if isinstance(piece, TextDelta)])
 
 
 async def test_a_first_request_that_comes_twice_at_once_is_stored_and_answered_once(store: Store) -> None:

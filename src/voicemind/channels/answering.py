@@ -7,14 +7,12 @@ import uuid_utils
 from voicemind.channels.chat_completions.asked import Chat
 from voicemind.channels.sse import Pieces
 from voicemind.conversation.exchange import Exchanges
-from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened, Opening, still_open
-from voicemind.conversation.transcript import appended
+from voicemind.conversation.transcript import Reconciled, appended
 from voicemind.conversation.unnamed import Unnamed
 from voicemind.errors import BadRequest
 from voicemind.mind.agent import Agent
 from voicemind.mind.reply import Situation
-from voicemind.store.values import MindKey
 
 
 class Answering:
@@ -49,26 +47,23 @@ class Answering:
         Unless it `keeps`, a request without a conversation is answered and forgotten. Raises BadRequest and ConversationOver for a
         conversation that is not the caller's to go on with.
         """
-        opened, begun = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
-        nobodys = agent.mind_key(tenant, chat.caller.person or f"anonymous-{uuid_utils.uuid7()}")
-        situation = self._situation(agent, chat, opened.key if opened else nobodys)
-        aloud = chat.caller.channel == "voice"
-        return self._exchanges.answer(situation, opened, begun=begun, aloud=aloud, fills=streams)
-
-    def _situation(self, agent: Agent, chat: Chat, key: MindKey) -> Situation:
-        return Situation(
+        opened, first = await self._opened(tenant, agent, chat, channel=channel, keeps=keeps)
+        caller = chat.caller
+        key = opened.key if opened else agent.mind_key(tenant, caller.person or f"anonymous-{uuid_utils.uuid7()}")
+        situation = Situation(
             agent=agent,
             key=key,
-            channel=chat.caller.channel,
+            channel=caller.channel,
             history=chat.history,
             guidance=chat.guidance if self._merges_prompt else "",
             wishes=chat.wishes,
         )
+        return self._exchanges.answer(situation, opened, first=first, aloud=caller.channel == "voice", fills=streams)
 
     async def _opened(
         self, tenant: str, agent: Agent, chat: Chat, *, channel: str, keeps: bool
-    ) -> tuple[Opened | None, Generation | None]:
-        """The conversation, and its first answer where it is new. None where nothing is kept: the answer then comes from the mind as it is."""
+    ) -> tuple[Opened | None, Reconciled | None]:
+        """The conversation, and what the request means where that is new. None where nothing is kept: the answer then comes from the mind as it is."""
         caller = chat.caller
         identity = caller.conversation_id
         if not identity and keeps and self._unnamed is not None:
@@ -83,15 +78,13 @@ class Answering:
         if not identity:
             return None, None
         first = self._exchanges.first((tenant, identity), chat.history, channel=caller.channel)
-        with self._exchanges.head_start(first, lambda new: self._situation(agent, chat, new.key)) as start:
-            opened = await self._opening.begin(
-                agent,
-                tenant=tenant,
-                user_id=caller.person,
-                conversation_id=identity,
-                channel=channel,
-                meeting_id=caller.meeting_id,
-                turns=appended(first) if first else (),
-                ahead=start.begin,
-            )
-            return still_open(opened), start.generation
+        opened = await self._opening.begin(
+            agent,
+            tenant=tenant,
+            user_id=caller.person,
+            conversation_id=identity,
+            channel=channel,
+            meeting_id=caller.meeting_id,
+            turns=appended(first) if first else (),
+        )
+        return still_open(opened), first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -15,8 +15,7 @@ from anyio.abc import TaskGroup
 from voicemind.config import Settings
 from voicemind.conversation.ending import Endings
 from voicemind.conversation.fillers import apology, filler
-from voicemind.conversation.generation import Generation, Owned
-from voicemind.conversation.head_start import HeadStart
+from voicemind.conversation.generation import Generation
 from voicemind.conversation.opening import Opened
 from voicemind.conversation.placing import NOTHING, Asked, compared, reconciled, repeated, turn_of
 from voicemind.conversation.told import fingerprint
@@ -84,22 +83,12 @@ class Exchanges:
         found = compared((), messages, NOTHING, None, channel=channel)
         return found if found.edits else None
 
-    def head_start(self, first: Reconciled | None, situated: Callable[[Opened], Situation]) -> HeadStart:
-        """For the beginning of a conversation, `first` being what it is begun with: its answer need not wait for the disk."""
-
-        def start(opened: Opened) -> Generation | None:
-            if first is None or not self._is_unknown(_name(opened)):
-                return None
-            return self._first_begun(situated(opened), opened, first)
-
-        return HeadStart(start, lambda opened: self._asked.pop(_name(opened), None))
-
-    def answer(
+    async def answer(
         self,
         situation: Situation,
         opened: Opened | None,
         *,
-        begun: Generation | None = None,
+        first: Reconciled | None = None,
         aloud: bool = False,
         fills: bool = False,
     ) -> AsyncGenerator[Piece, None]:
@@ -107,19 +96,15 @@ class Exchanges:
 
         The request is placed in the transcript first: asked again, it joins the answer that is on its way or gets the one that was given.
         Where everybody who takes an answer leaves early, the model is stopped and what was said is stored as interrupted. Without a
-        conversation nothing is stored. `begun` is an answer that had a head start; it is given up with the rest, also where none of it was asked for.
-        With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
+        conversation nothing is stored. `first` is what the conversation was begun with, where it may have been new. With `aloud` an answer that fails is spoken for; with `fills`, also one that is late. Raises ProviderError, StorageUnavailable,
         ConversationOver, Superseded.
         """
-        pieces = self._answer(situation, opened, begun, aloud=aloud, fills=fills)
-        return pieces if begun is None else Owned(pieces, begun.leave)
-
-    async def _answer(
-        self, situation: Situation, opened: Opened | None, begun: Generation | None, *, aloud: bool, fills: bool
-    ) -> AsyncGenerator[Piece, None]:
         said = False
         try:
-            generation, stored = (begun, 0) if begun else await self._surely_begun(situation, opened)
+            if opened and first and opened.begun and opened.begun.is_new and self._is_unknown(_name(opened)):
+                generation, stored = self._first_begun(situation, opened, first), 0
+            else:
+                generation, stored = await self._surely_begun(situation, opened)
             words, late_s = "", math.inf
             if aloud and fills:
                 words, late_s = filler(situation.agent.language, turn=stored), self._manners.filler_after_s

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
 
 import anyio
 import structlog
@@ -20,29 +19,6 @@ KEEP_LIMIT_S = 15.0
 
 Keep = Callable[[str, tuple[ToolCall, ...], bool], Awaitable[None]]
 """Stores what was said, what is to be called, and whether it broke off."""
-
-
-class Owned(AsyncGenerator[Piece, None]):
-    """Pieces of something that goes on until it is left: a generator that was never begun does not notice that it is closed."""
-
-    def __init__(self, pieces: AsyncGenerator[Piece, None], leave: Callable[[], None]) -> None:
-        self._pieces, self._leave = pieces, leave
-
-    def __aiter__(self) -> AsyncGenerator[Piece, None]:
-        return self._pieces  # so that the pieces do not pass through here
-
-    async def asend(self, value: None, /) -> Piece:
-        return await self._pieces.asend(value)
-
-    async def athrow(self, *error: Any) -> Piece:
-        return await self._pieces.athrow(*error)
-
-    async def aclose(self) -> None:
-        """Close them and leave."""
-        try:
-            await self._pieces.aclose()
-        finally:
-            self._leave()
 
 
 class Generation:
@@ -129,12 +105,8 @@ class Generation:
                 await self._told_more()
         finally:
             self._takers -= 1
-            self.leave()
-
-    def leave(self) -> None:
-        """Give it up unless others take it."""
-        if not self._takers:
-            self.stop()
+            if not self._takers:
+                self.stop()
 
     @property
     def is_stopped(self) -> bool:

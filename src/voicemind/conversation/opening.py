@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import uuid_utils
 
@@ -93,17 +93,8 @@ class Opening:
         channel: str,
         meeting_id: str | None,
         turns: Sequence[NewTurn],
-        ahead: Callable[[Opened], None] | None = None,
     ) -> Opened:
-        """The same, in one transaction with the first `turns` of a conversation that is new. Raises what `open` does.
-
-        `ahead` is given a new one before it is on the disk: see the store's contract.
-        """
-
-        def tell(begun: Begun) -> None:
-            if ahead is not None and begun.is_new:
-                ahead(self._opened(begun.conversation, agent, begun=begun))
-
+        """The same, in one transaction with the first `turns` of a conversation that is new. Raises what `open` does."""
         person = user_id or f"anonymous-{uuid_utils.uuid7()}"
         begun = await self._store.begin_conversation(
             agent.mind_key(tenant, person),
@@ -114,10 +105,10 @@ class Opening:
             anonymous=user_id is None,
             seed=agent.seed(),
             meeting_id=meeting_id,
-            ahead=tell,
         )
         _agree(begun.conversation, agent, user_id)
-        return self._opened(begun.conversation, agent, begun=begun)
+        opened = self._opened(begun.conversation, agent)
+        return replace(opened, begun=begun)
 
     async def found(self, tenant: str, conversation_id: str) -> Opened:
         """An existing conversation, ended or not. Raises UnknownConversation; UnknownAgent where its agent is gone."""
@@ -128,8 +119,8 @@ class Opening:
         """An existing conversation that can go on. Raises UnknownConversation, UnknownAgent, ConversationOver."""
         return still_open(await self.found(tenant, conversation_id))
 
-    def _opened(self, conversation: Conversation, agent: Agent, *, begun: Begun | None = None) -> Opened:
-        return Opened(conversation, agent, agent.mind_key(conversation.tenant, conversation.user_id), begun)
+    def _opened(self, conversation: Conversation, agent: Agent) -> Opened:
+        return Opened(conversation, agent, agent.mind_key(conversation.tenant, conversation.user_id))
 
 
 def external_id(value: str | None, *, param: str) -> str | None:

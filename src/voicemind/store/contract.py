@@ -6,7 +6,7 @@ by time); ids that come from outside (users, conversations, agents) are external
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -56,7 +56,7 @@ class Conversations(Protocol):
         """
         ...
 
-    async def begin_conversation(  # noqa: PLR0913 - all that a first request says, at once
+    async def begin_conversation(
         self,
         key: MindKey,
         conversation_id: str,
@@ -67,13 +67,8 @@ class Conversations(Protocol):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        ahead: Callable[[Begun], None] | None = None,
     ) -> Begun:
-        """The same as `open_conversation`, and in the same transaction: a conversation that is made has these turns; what a first reply has to know is read.
-
-        `ahead` is given the same before it is on the disk, from the event loop. Nothing that follows from it may be told before this returns, and
-        where this raises, it is to be undone.
-        """
+        """The same as `open_conversation`, and in the same transaction: a conversation that is made has these turns; what a first reply has to know is read."""
         ...
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -46,7 +46,7 @@ class SqlConversations(Connected):
         conversations.check(opening)
         return await self._write(partial(conversations.opened, opening=opening))
 
-    async def begin_conversation(  # noqa: PLR0913 - all that a first request says, at once
+    async def begin_conversation(
         self,
         key: MindKey,
         conversation_id: str,
@@ -57,14 +57,12 @@ class SqlConversations(Connected):
         anonymous: bool = False,
         seed: Mapping[str, Sequence[str]] | None = None,
         meeting_id: str | None = None,
-        ahead: Callable[[Begun], None] | None = None,
     ) -> Begun:
         opening = conversations.Opening(
             key, conversation_id, user_id, channel, anonymous, seed or {}, meeting_id, turns=tuple(turns)
         )
         conversations.check(opening)
-        work = partial(conversations.begun, opening=opening)
-        return await (self._write(work) if ahead is None else self._writer.write_ahead(work, ahead))
+        return await self._write(partial(conversations.begun, opening=opening))
 
     async def conversation(self, tenant: str, conversation_id: str) -> Conversation:
         return await self._read(partial(conversations.one, tenant=tenant, conversation_id=conversation_id))

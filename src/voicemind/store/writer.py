@@ -7,7 +7,6 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -34,18 +33,13 @@ _log = structlog.get_logger()
 
 
 class _Write:
-    """One thing to write, and its outcome: a value, or an error for the caller. Without `many` it is work that runs alone.
+    """One thing to write, and its outcome: a value, or an error for the caller. Without `many` it is work that runs alone."""
 
-    `ahead`, where given, is set when the outcome is known and not committed yet; then the write `is_told`, and has this one try.
-    """
+    __slots__ = ("done", "item", "many", "outcome")
 
-    __slots__ = ("ahead", "done", "is_told", "item", "many", "outcome")
-
-    def __init__(self, many: Many | None, item: Any, *, ahead: anyio.Event | None = None) -> None:
+    def __init__(self, many: Many | None, item: Any) -> None:
         self.many = many
         self.item = item
-        self.ahead = ahead
-        self.is_told = False
         self.outcome: Any = None
         self.done = anyio.Event()
 
@@ -84,20 +78,6 @@ class Writer:
         outcome: T = await self._hand_in(_Write(_one_by_one, work))
         return outcome
 
-    async def write_ahead(self, work: Callable[[Connection], T], ahead: Callable[[T], None]) -> T:
-        """Like `write`, and `ahead` is given the value as soon as it is known: the commit may still fail, and this then raises.
-
-        What was told ahead is not tried again, for it might become another value.
-        """
-        known = anyio.Event()
-        write = _Write(_one_by_one, work, ahead=known)
-        await self._put(write)
-        await known.wait()
-        if write.is_told and not isinstance(write.outcome, Exception):  # else it has failed already
-            ahead(write.outcome)
-        outcome: T = await _done(write)
-        return outcome
-
     async def write_many(
         self, many: Callable[[Connection, Sequence[Any]], Sequence[T | VoicemindError]], item: Any
     ) -> T:
@@ -114,15 +94,15 @@ class Writer:
         return outcome
 
     async def _hand_in(self, write: _Write) -> Any:
-        await self._put(write)
-        return await _done(write)
-
-    async def _put(self, write: _Write) -> None:
         await self._slots.acquire()
         if not self._open:
             self._slots.release()
             raise StorageUnavailable("the store is closed")
         self._queue.put(write)
+        await write.done.wait()
+        if isinstance(write.outcome, Exception):
+            raise write.outcome
+        return write.outcome
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -156,8 +136,6 @@ class Writer:
         for write in group:
             self._slots.release()
             write.done.set()
-            if write.ahead is not None:
-                write.ahead.set()
 
     def _store(self, group: list[_Write]) -> None:
         """All together; where that fails, each alone, so that only the guilty one fails."""
@@ -169,27 +147,16 @@ class Writer:
             _fail(group, error)
             return
         for write in group:
-            self._store_alone(write, error)
+            self._store_alone(write)
 
-    def _store_alone(self, write: _Write, error: Exception | None) -> None:
-        """`error` is why it could not be stored with the others."""
-        for _ in range(TRIES):
-            if write.is_told:
-                break
+    def _store_alone(self, write: _Write) -> None:
+        error = self._attempt([write])
+        tries = 1
+        while error is not None and tries < TRIES and _is_worth_repeating(error):
             error = self._attempt([write])
-            if error is None or not _is_worth_repeating(error):
-                break
+            tries += 1
         if error is not None:
             _fail([write], error)
-
-    def _tell(self, group: Sequence[_Write]) -> None:
-        """Those who want to know what is not on the disk yet."""
-        told = [write for write in group if write.ahead is not None]
-        for write in told:
-            write.is_told = True
-        if told:
-            with suppress(RuntimeError):  # the loop is gone
-                self._loop.call_soon_threadsafe(_announce, told)
 
     def _attempt(self, group: list[_Write]) -> Exception | None:
         """One transaction; the error that ended it, if one did."""
@@ -202,12 +169,12 @@ class Writer:
                     for many, writes in itertools.groupby(group, attrgetter("many"))
                     for outcome in many(connection, [write.item for write in writes])
                 ]
-                for write, outcome in zip(group, outcomes, strict=True):
-                    write.outcome = outcome
-                self._tell(group)
+                settled = list(zip(group, outcomes, strict=True))
         except Exception as error:  # noqa: BLE001 - every error belongs to the caller that waits for it; the thread lives on
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             return error if begun and not lost else _HopelessError(error)
+        for write, outcome in settled:
+            write.outcome = outcome
         return None
 
 
@@ -224,19 +191,6 @@ class _HopelessError(Exception):
 
 def _one_by_one(connection: Connection, works: Sequence[Work]) -> list[Any]:
     return [work(connection) for work in works]
-
-
-def _announce(told: Sequence[_Write]) -> None:
-    for write in told:
-        if write.ahead is not None:
-            write.ahead.set()
-
-
-async def _done(write: _Write) -> Any:
-    await write.done.wait()
-    if isinstance(write.outcome, Exception):
-        raise write.outcome
-    return write.outcome
 
 
 def _is_worth_repeating(error: Exception) -> bool:

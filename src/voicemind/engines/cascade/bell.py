@@ -23,9 +23,8 @@ class Bell:
         if seconds is None:
             await self._rung.acquire()
             return
-        timer = asyncio.get_running_loop().call_later(
-            seconds, self.ring
-        )  # a third of what a scope with a deadline costs
+        # A timer of the loop's: a third of what a scope with a deadline costs, and this waits many times a second.
+        timer = asyncio.get_running_loop().call_later(seconds, self.ring)
         try:
             await self._rung.acquire()
         finally:

@@ -28,6 +28,8 @@ class Conversation(RuleBasedStateMachine):
         """The reply that is thought or said, and not given up."""
         self.early: int | None = None
         self.held = False
+        self.tools = 0
+        """Tools of the live reply that run; what is said meanwhile is kept, and answered after them."""
         self.begun: list[int] = []
         self.over: set[int] = set()
         """Replies that were given up or have ended."""
@@ -63,8 +65,9 @@ class Conversation(RuleBasedStateMachine):
                 assert number == (self.live or 0)
                 self.over.add(number)
                 self.live = self.agreed = None
+                self.tools = 0
             case on.Keep(text):
-                assert self.live is None or self.machine.state is State.TOOL_RUNNING, "kept before the reply was"
+                assert self.live is None or self.tools, "kept before the reply was"
                 self.kept.append(text)
             case on.ShowWords():
                 pass
@@ -91,7 +94,7 @@ class Conversation(RuleBasedStateMachine):
         self.now_s += seconds
         self.feed(on.Tick())
 
-    @precondition(lambda self: not self.open)
+    @precondition(lambda self: not self.open and not self.left)  # the ear is closed to those who leave
     @rule()
     def speech_starts(self) -> None:
         self.utterance += 1
@@ -157,7 +160,7 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.live and not self.held)
     @rule(asks=st.booleans())
     def the_reply_ends(self, asks: bool) -> None:
-        number, self.live = self.live, None
+        number, self.live, self.tools = self.live, None, 0
         assert number
         self.over.add(number)
         if asks and self.agreed and self.now_s - self.agreed[1] <= 1.5:
@@ -171,7 +174,8 @@ class Conversation(RuleBasedStateMachine):
         number, self.early = self.early, None
         assert number
         self.over.add(number)
-        assert self.feed(on.ReplyEnded(number, in_vain=True)) == []
+        answers = [type(command) for command in self.feed(on.ReplyEnded(number, in_vain=True))]
+        assert answers in ([], [on.Think]), "what was said before, and waited for the end of this, may be answered now"
 
     @precondition(lambda self: self.over)
     @rule(sounding=st.booleans(), choice=st.integers(0, 99))
@@ -185,7 +189,8 @@ class Conversation(RuleBasedStateMachine):
     @rule(started=st.booleans())
     def a_tool_is_used(self, started: bool) -> None:
         assert self.live
-        self.feed(on.ToolStarted(self.live) if started else on.ToolEnded(self.live))
+        number, self.tools = self.live, max(0, self.tools + (1 if started else -1))
+        self.feed(on.ToolStarted(number) if started else on.ToolEnded(number))
 
     @rule(times=st.integers(1, 20))
     def interrupted(self, times: int) -> None:

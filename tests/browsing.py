@@ -74,10 +74,13 @@ TAP = """
 RUNS = """
 () => {
   const runs = [];
+  let next = 0;
   for (const { frame, samples } of window.__tap.blocks) {
+    const start = Math.max(frame, next); // now and then Chromium tells two blocks in a row the same frame
+    next = start + samples.length;
     samples.forEach((sample, index) => {
       if (sample === 0) return;
-      const at = frame + index;
+      const at = start + index;
       const run = runs.at(-1);
       if (run && run.end === at) { run.end = at + 1; run.last = sample; run.sum += sample; }
       else runs.push({ start: at, end: at + 1, first: sample, last: sample, sum: sample });

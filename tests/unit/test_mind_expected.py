@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from voicemind.errors import StorageUnavailable
 from voicemind.mind.context import AHEAD_S, CHECKED_S, Minds
 from voicemind.store import contract
 from voicemind.store.values import MindKey, MindVersion
@@ -21,6 +22,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.number, self.reads, self.checks = 1, 0, 0
+        self.is_down = False
 
     async def mind(self, key: MindKey) -> MindVersion:
         self.reads += 1
@@ -28,6 +30,8 @@ class Counted:
 
     async def mind_versions(self, key: MindKey, *, limit: int) -> Sequence[MindVersion]:
         self.checks += 1
+        if self.is_down:
+            raise StorageUnavailable("the store is down")
         return [self._newest(key)]
 
     def _newest(self, key: MindKey) -> MindVersion:
@@ -70,3 +74,21 @@ async def test_a_version_that_another_process_wrote_is_read_while_somebody_speak
     assert newest is not None
     assert newest.number == 2
     assert store.reads == 2
+
+
+@pytest.mark.anyio
+async def test_a_look_that_failed_does_not_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("voicemind.mind.context.monotonic_s", lambda: clock.now)
+    store = Counted()
+    minds = Minds(cast("contract.Minds", store))
+    await minds.newest(KEY)
+    store.number, store.is_down = 2, True
+    clock.now += CHECKED_S - 1
+    with pytest.raises(StorageUnavailable):
+        await minds.expect(KEY)
+    store.is_down = False
+    clock.now += 2
+    newest = await minds.newest(KEY)
+    assert newest is not None
+    assert newest.number == 2

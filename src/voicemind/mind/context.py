@@ -74,6 +74,8 @@ class Minds:
         now = monotonic_s()
         if now - known.checked_s < checked_s:
             return True
-        known.checked_s = now
         bare = await self._store.mind_versions(known.version.key, limit=1)
-        return bool(bare) and bare[0].number == known.version.number
+        is_newest = bool(bare) and bare[0].number == known.version.number
+        if is_newest:  # a look that failed is none
+            known.checked_s = now
+        return is_newest
